@@ -1,0 +1,14 @@
+// The forward pass of Gemma 4: the order of steps, once, for every device.
+#pragma once
+
+#include "model/config.h"
+#include "model/device.h"
+
+namespace facet {
+
+// Computes one batch: writes the KV rows of every sequence, advances its cache, and gives the logits of batch.logit_rows.
+//   logits [logit_rows, V] f32, overwritten; may be null if no row is wanted
+// The caller has checked ids, context and batch size.
+void forward(const ModelConfig& config, Device& device, const Batch& batch, float* logits);
+
+}  // namespace facet

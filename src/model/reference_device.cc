@@ -1,0 +1,472 @@
+#include "model/reference_device.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "model/reference_math.h"
+
+namespace facet {
+
+namespace {
+
+// Keys and values of one conversation, f32: for each layer, rows of [K, h] keys and of [K, h] values.
+struct ReferenceKv : KvStorage {
+    struct Layer {
+        float* keys = nullptr;
+        float* values = nullptr;
+    };
+    ZeroedMemory memory;
+    std::vector<Layer> layers;
+};
+
+class ReferenceDevice : public Device {
+  public:
+    ReferenceDevice(const ModelConfig& config, const Weights& weights, ReferenceOptions options)
+        : config_(config), weights_(weights), options_(std::move(options)), pool_(options_.threads) {
+        make_frequencies();
+        make_buffers();
+    }
+
+    std::string_view name() const override { return "reference"; }
+    int32_t batch_rows_max() const override { return options_.batch_rows; }
+    uint64_t kv_element_bytes() const override { return sizeof(float); }
+    uint64_t work_bytes() const override { return work_bytes_; }
+
+    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override;
+    void embed(const Batch& batch) override;
+    void attention_block(int32_t layer, const Batch& batch) override;
+    void ffn_block(int32_t layer, const Batch& batch) override;
+    void logits(const Batch& batch, float* out) override;
+
+  private:
+    // The steps of the blocks.
+    void make_heads(int32_t layer, const Batch& batch);
+    void store_kv(int32_t layer, const Batch& batch);
+    void attend(int32_t layer, const Batch& batch);
+    void attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache, int32_t index,
+                    int32_t position, const float* query, float* scores, float* out) const;
+    void dense_branch(int32_t layer, int64_t rows);
+    void route(int32_t layer, int64_t rows);
+    void expert_branch(int32_t layer, int64_t rows);
+
+    // out [T, W.rows] = x [T, W.columns] W^T
+    void multiply(const Matrix& matrix, const float* x, int64_t rows, float* out);
+    void normalize(const float* x, const std::vector<float>& weight, int64_t rows, float* out);
+    void decode_row(const Matrix& matrix, int64_t row, float* out) const;
+    void make_frequencies();
+    void make_buffers();
+    std::vector<float> buffer(int64_t width);
+    void show(const char* name, int32_t layer, const std::vector<float>& values, int64_t rows, int64_t width) const {
+        if (options_.tap) options_.tap(name, layer, values.data(), rows, width);
+    }
+
+    const ModelConfig& config_;
+    const Weights& weights_;
+    ReferenceOptions options_;
+    ThreadPool pool_;
+    uint64_t work_bytes_ = 0;
+
+    std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
+
+    // Activations of the batch in work; T is options_.batch_rows.
+    std::vector<float> x_;                      // [T, D] the residual stream
+    std::vector<float> normed_;                 // [T, D]
+    std::vector<float> query_;                  // [T, H*h]
+    std::vector<float> key_, value_;            // [T, K*h]
+    std::vector<float> attention_;              // [T, H*h]
+    std::vector<float> branch_;                 // [T, D] a branch's output before it is added
+    std::vector<float> dense_;                  // [T, D]
+    std::vector<float> hidden_gate_, hidden_up_;  // [T, F]
+    std::vector<float> router_logits_, router_probabilities_;  // [T, E]
+    std::vector<int32_t> chosen_;               // [T, experts used]
+    std::vector<float> chosen_weights_;         // [T, experts used]
+    std::vector<float> experts_;                // [T, D] weighted sum
+    std::vector<float> expert_hidden_;          // [T * used, F of an expert]
+    std::vector<int32_t> expert_first_;         // [E + 1] where an expert's pairs begin in expert_pairs_
+    std::vector<int32_t> expert_pairs_;         // [T * used] index into chosen_, grouped by expert
+    std::vector<std::vector<float>> row_scratch_;    // per thread: one decoded row
+    std::vector<std::vector<float>> score_scratch_;  // per thread: scores of one query over all positions
+};
+
+// ---- set-up
+
+void ReferenceDevice::make_frequencies() {
+    for (const LayerConfig& layer : config_.layers) {
+        std::vector<float>& frequencies = layer.sliding ? sliding_frequencies_ : global_frequencies_;
+        if (!frequencies.empty()) continue;
+        for (int32_t i = 0; i < layer.head_size / 2; ++i) {
+            const double exponent = -2.0 * i / layer.head_size;
+            const double divisor = layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
+            frequencies.push_back(static_cast<float>(std::pow(double(layer.rope_base), exponent) / divisor));
+        }
+    }
+}
+
+std::vector<float> ReferenceDevice::buffer(int64_t width) {
+    const auto elements = static_cast<size_t>(width * options_.batch_rows);
+    work_bytes_ += elements * sizeof(float);
+    return std::vector<float>(elements);
+}
+
+void ReferenceDevice::make_buffers() {
+    LayerConfig widest;  // the largest of each size over the layers
+    int32_t query_width = 0, kv_width = 0;
+    for (const LayerConfig& layer : config_.layers) {
+        query_width = std::max(query_width, layer.query_width());
+        kv_width = std::max(kv_width, layer.kv_width());
+        widest.ffn_width = std::max(widest.ffn_width, layer.ffn_width);
+        widest.experts = std::max(widest.experts, layer.experts);
+        widest.experts_used = std::max(widest.experts_used, layer.experts_used);
+        widest.expert_width = std::max(widest.expert_width, layer.expert_width);
+    }
+    for (std::vector<float>* rows : {&x_, &normed_, &branch_, &dense_, &experts_}) *rows = buffer(config_.width);
+    query_ = buffer(query_width);
+    attention_ = buffer(query_width);
+    key_ = buffer(kv_width);
+    value_ = buffer(kv_width);
+    hidden_gate_ = buffer(widest.ffn_width);
+    hidden_up_ = buffer(widest.ffn_width);
+    router_logits_ = buffer(widest.experts);
+    router_probabilities_ = buffer(widest.experts);
+    chosen_weights_ = buffer(widest.experts_used);
+    chosen_.resize(chosen_weights_.size());
+    expert_pairs_.resize(chosen_weights_.size());
+    expert_first_.resize(static_cast<size_t>(widest.experts) + 1);
+    expert_hidden_ = buffer(int64_t{widest.experts_used} * widest.expert_width);
+    const int32_t row = std::max({config_.width, query_width, widest.ffn_width, widest.expert_width});
+    row_scratch_.assign(static_cast<size_t>(pool_.thread_count()), std::vector<float>(static_cast<size_t>(row)));
+    score_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
+}
+
+Result<std::unique_ptr<KvStorage>> ReferenceDevice::make_kv_storage(const KvCache& cache) {
+    uint64_t elements = 0;
+    for (int32_t i = 0; i < config_.layer_count(); ++i) {
+        elements += 2 * static_cast<uint64_t>(cache.rows(i)) *
+                    static_cast<uint64_t>(config_.layers[static_cast<size_t>(i)].kv_width());
+    }
+    auto kv = std::make_unique<ReferenceKv>();
+    kv->memory = FACET_TRY(ZeroedMemory::allocate(elements * sizeof(float)));
+    auto* next = static_cast<float*>(kv->memory.data());
+    for (int32_t i = 0; i < config_.layer_count(); ++i) {
+        const int64_t half = int64_t{cache.rows(i)} * config_.layers[static_cast<size_t>(i)].kv_width();
+        kv->layers.push_back({next, next + half});
+        next += 2 * half;
+    }
+    for (std::vector<float>& scores : score_scratch_) {
+        scores.resize(std::max(scores.size(), static_cast<size_t>(cache.context())));
+    }
+    return std::unique_ptr<KvStorage>(std::move(kv));
+}
+
+// ---- plain helpers
+
+void ReferenceDevice::decode_row(const Matrix& matrix, int64_t row, float* out) const {
+    const TensorTypeTraits& traits = traits_of(matrix.type);
+    traits.decode(matrix.row(row), static_cast<size_t>(matrix.columns) / traits.block_elements, out);
+}
+
+void ReferenceDevice::multiply(const Matrix& matrix, const float* x, int64_t rows, float* out) {
+    pool_.parallel_for(matrix.rows, matrix.columns * (1 + rows) / 2, [&](int64_t begin, int64_t end, int32_t thread) {
+        float* weights = row_scratch_[static_cast<size_t>(thread)].data();
+        for (int64_t r = begin; r < end; ++r) {
+            decode_row(matrix, r, weights);
+            for (int64_t t = 0; t < rows; ++t) {
+                out[t * matrix.rows + r] = dot(weights, x + t * matrix.columns, matrix.columns);
+            }
+        }
+    });
+}
+
+void ReferenceDevice::normalize(const float* x, const std::vector<float>& weight, int64_t rows, float* out) {
+    for (int64_t t = 0; t < rows; ++t) {
+        rms_norm(x + t * config_.width, weight.data(), config_.norm_epsilon, config_.width, out + t * config_.width);
+    }
+}
+
+// ---- embedding: x = sqrt(D) E[token]   [4]
+
+void ReferenceDevice::embed(const Batch& batch) {
+    FACET_CHECK(batch.row_count() <= options_.batch_rows);
+    const float scale = std::sqrt(static_cast<float>(config_.width));
+    for (int32_t t = 0; t < batch.row_count(); ++t) {
+        float* x = x_.data() + int64_t{t} * config_.width;
+        decode_row(weights_.embedding, batch.tokens[static_cast<size_t>(t)], x);
+        for (int32_t i = 0; i < config_.width; ++i) x[i] *= scale;
+    }
+    show("embed", -1, x_, batch.row_count(), config_.width);
+}
+
+// ---- attention   [6 to 13]
+
+void ReferenceDevice::attention_block(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    const int64_t rows = batch.row_count();
+
+    normalize(x_.data(), weights.attention_norm, rows, normed_.data());  // [6]
+    show("attn_norm", index, normed_, rows, config_.width);
+    multiply(weights.query, normed_.data(), rows, query_.data());  // [7]
+    multiply(weights.key, normed_.data(), rows, key_.data());
+    if (layer.value_is_key) {  // [8] the raw projection, before norm and rotation
+        std::memcpy(value_.data(), key_.data(), static_cast<size_t>(rows * layer.kv_width()) * sizeof(float));
+    } else {
+        multiply(weights.value, normed_.data(), rows, value_.data());
+    }
+    make_heads(index, batch);  // [9]
+    store_kv(index, batch);
+    attend(index, batch);  // [10, 12, 13]
+    show("attn_out", index, attention_, rows, layer.query_width());
+
+    multiply(weights.output, attention_.data(), rows, branch_.data());  // [11]
+    normalize(branch_.data(), weights.post_attention_norm, rows, branch_.data());
+    for (int64_t i = 0; i < rows * config_.width; ++i) x_[static_cast<size_t>(i)] += branch_[static_cast<size_t>(i)];
+    show("post_attn", index, x_, rows, config_.width);
+}
+
+// q = rope(norm(q)), k = rope(norm(k)), v = norm without weight(v), head by head.   [9]
+void ReferenceDevice::make_heads(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    const float* frequencies = (layer.sliding ? sliding_frequencies_ : global_frequencies_).data();
+    const int64_t size = layer.head_size;
+    for (const BatchSequence& sequence : batch.sequences) {
+        for (int32_t r = 0; r < sequence.row_count; ++r) {
+            const int64_t t = sequence.first_row + r;
+            const int32_t position = sequence.first_position + r;
+            for (int32_t head = 0; head < layer.query_heads; ++head) {
+                float* q = query_.data() + t * layer.query_width() + head * size;
+                rms_norm(q, weights.query_norm.data(), config_.norm_epsilon, size, q);
+                rope(q, frequencies, position, size);
+            }
+            for (int32_t head = 0; head < layer.kv_heads; ++head) {
+                float* k = key_.data() + t * layer.kv_width() + head * size;
+                float* v = value_.data() + t * layer.kv_width() + head * size;
+                rms_norm(k, weights.key_norm.data(), config_.norm_epsilon, size, k);
+                rope(k, frequencies, position, size);
+                rms_norm(v, nullptr, config_.norm_epsilon, size, v);
+            }
+        }
+    }
+    show("q", index, query_, batch.row_count(), layer.query_width());
+    show("k", index, key_, batch.row_count(), layer.kv_width());
+    show("v", index, value_, batch.row_count(), layer.kv_width());
+}
+
+void ReferenceDevice::store_kv(int32_t index, const Batch& batch) {
+    const int64_t width = config_.layers[static_cast<size_t>(index)].kv_width();
+    for (const BatchSequence& sequence : batch.sequences) {
+        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+        for (int32_t r = 0; r < sequence.row_count; ++r) {
+            const int64_t from = (sequence.first_row + r) * width;
+            const int64_t to = sequence.cache->row_of(index, sequence.first_position + r) * width;
+            std::memcpy(kv.keys + to, key_.data() + from, static_cast<size_t>(width) * sizeof(float));
+            std::memcpy(kv.values + to, value_.data() + from, static_cast<size_t>(width) * sizeof(float));
+        }
+    }
+}
+
+void ReferenceDevice::attend(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    for (const BatchSequence& sequence : batch.sequences) {
+        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+        const int64_t seen = sequence.first_position + sequence.row_count;
+        const int64_t cost = (layer.sliding ? std::min<int64_t>(seen, layer.window) : seen) * layer.query_width();
+        pool_.parallel_for(sequence.row_count, cost, [&](int64_t begin, int64_t end, int32_t thread) {
+            for (int64_t r = begin; r < end; ++r) {
+                const int64_t t = (sequence.first_row + r) * layer.query_width();
+                attend_row(layer, kv, *sequence.cache, index, sequence.first_position + static_cast<int32_t>(r),
+                           query_.data() + t, score_scratch_[static_cast<size_t>(thread)].data(),
+                           attention_.data() + t);
+            }
+        });
+    }
+}
+
+// One query position, all heads: softmax over the visible keys, then the weighted sum of their values. The scale is 1.   [10]
+void ReferenceDevice::attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache,
+                                 int32_t index, int32_t position, const float* query, float* scores,
+                                 float* out) const {
+    const int32_t first = layer.sliding ? std::max(0, position - layer.window + 1) : 0;  // [12, 13]
+    const int64_t size = layer.head_size;
+    const int32_t queries_per_key = layer.query_heads / layer.kv_heads;
+    for (int32_t head = 0; head < layer.query_heads; ++head) {
+        const int64_t kv_head = (head / queries_per_key) * size;
+        const auto at = [&](int32_t p) { return int64_t{cache.row_of(index, p)} * layer.kv_width() + kv_head; };
+        for (int32_t p = first; p <= position; ++p) {
+            scores[p - first] = dot(query + head * size, kv.keys + at(p), size);
+        }
+        softmax(scores, position - first + 1);
+        float* o = out + head * size;
+        std::fill(o, o + size, 0.0f);
+        for (int32_t p = first; p <= position; ++p) {
+            const float* v = kv.values + at(p);
+            for (int64_t i = 0; i < size; ++i) o[i] += scores[p - first] * v[i];
+        }
+    }
+}
+
+// ---- feed-forward   [16 to 22]
+
+void ReferenceDevice::ffn_block(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    const int64_t rows = batch.row_count();
+
+    dense_branch(index, rows);  // [16]
+    if (layer.experts > 0) {
+        route(index, rows);          // [17, 18]
+        expert_branch(index, rows);  // [19, 20]
+        for (int64_t i = 0; i < rows * config_.width; ++i) {
+            dense_[static_cast<size_t>(i)] += experts_[static_cast<size_t>(i)];
+        }
+    }
+    normalize(dense_.data(), weights.ffn_post_norm, rows, branch_.data());  // [21]
+    for (int64_t i = 0; i < rows * config_.width; ++i) {
+        float& x = x_[static_cast<size_t>(i)];
+        x = weights.output_scale * (x + branch_[static_cast<size_t>(i)]);  // [22]
+    }
+    show("out", index, x_, rows, config_.width);
+}
+
+// dense = norm(Wdown (gelu(Wgate u) * Wup u)), u = norm(x); without experts the norm comes later.   [16]
+void ReferenceDevice::dense_branch(int32_t index, int64_t rows) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    normalize(x_.data(), weights.ffn_norm, rows, normed_.data());
+    multiply(weights.gate, normed_.data(), rows, hidden_gate_.data());
+    multiply(weights.up, normed_.data(), rows, hidden_up_.data());
+    for (int64_t i = 0; i < rows * layer.ffn_width; ++i) {
+        const auto at = static_cast<size_t>(i);
+        hidden_gate_[at] = gelu(hidden_gate_[at]) * hidden_up_[at];
+    }
+    multiply(weights.down, hidden_gate_.data(), rows, dense_.data());
+    if (layer.experts > 0) normalize(dense_.data(), weights.dense_post_norm, rows, dense_.data());
+    show("dense", index, dense_, rows, config_.width);
+}
+
+// Which experts each row uses, and their weights. Reads the raw residual stream, not a branch's norm of it.   [17, 18]
+void ReferenceDevice::route(int32_t index, int64_t rows) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    const int64_t width = config_.width;
+    const float scale = 1.0f / std::sqrt(static_cast<float>(width));
+    for (int64_t t = 0; t < rows; ++t) {
+        float* z = normed_.data() + t * width;
+        rms_norm(x_.data() + t * width, nullptr, config_.norm_epsilon, width, z);
+        for (int64_t i = 0; i < width; ++i) z[i] *= weights.router_scale[static_cast<size_t>(i)] * scale;
+    }
+    multiply(weights.router, normed_.data(), rows, router_logits_.data());
+    show("router_logits", index, router_logits_, rows, layer.experts);
+
+    const int32_t used = layer.experts_used;
+    for (int64_t t = 0; t < rows; ++t) {
+        float* p = router_probabilities_.data() + t * layer.experts;
+        std::memcpy(p, router_logits_.data() + t * layer.experts, static_cast<size_t>(layer.experts) * sizeof(float));
+        softmax(p, layer.experts);
+        int32_t* chosen = chosen_.data() + t * used;
+        float* chosen_weights = chosen_weights_.data() + t * used;
+        top_k(p, layer.experts, used, chosen);
+        float sum = 0;
+        for (int32_t i = 0; i < used; ++i) sum += p[chosen[i]];
+        // First made to add up to one, then scaled for each expert; not normalized again.
+        for (int32_t i = 0; i < used; ++i) {
+            chosen_weights[i] = p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
+        }
+    }
+    show("router_probs", index, router_probabilities_, rows, layer.experts);
+    show("weights", index, chosen_weights_, rows, used);
+    if (options_.tap) {
+        const std::vector<float> chosen(chosen_.begin(), chosen_.begin() + rows * used);
+        show("chosen", index, chosen, rows, used);
+    }
+}
+
+// experts = norm(sum of w_e Wdown_e (gelu(Wgate_e u) * Wup_e u)) over the chosen experts, u = norm(x).   [19, 20]
+// Rows are grouped by expert, so that each expert's weights are decoded once a batch.
+void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
+    const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
+    const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
+    const int64_t width = config_.width;
+    const int64_t inner = layer.expert_width;
+    const int32_t used = layer.experts_used;
+    const auto pair_count = static_cast<int32_t>(rows) * used;
+    normalize(x_.data(), weights.expert_norm, rows, normed_.data());
+
+    std::fill(expert_first_.begin(), expert_first_.end(), 0);
+    for (int32_t pair = 0; pair < pair_count; ++pair) {
+        ++expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)]) + 1];
+    }
+    for (size_t e = 1; e < expert_first_.size(); ++e) expert_first_[e] += expert_first_[e - 1];
+    // Filling moves each start to its end; shifting back by one place restores the starts.
+    for (int32_t pair = 0; pair < pair_count; ++pair) {
+        int32_t& next = expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)])];
+        expert_pairs_[static_cast<size_t>(next++)] = pair;
+    }
+    for (size_t e = expert_first_.size() - 1; e > 0; --e) expert_first_[e] = expert_first_[e - 1];
+    expert_first_[0] = 0;
+
+    std::fill(experts_.begin(), experts_.begin() + rows * width, 0.0f);
+    for (int32_t e = 0; e < layer.experts; ++e) {
+        const int32_t* pairs = expert_pairs_.data() + expert_first_[static_cast<size_t>(e)];
+        const int64_t count = expert_first_[static_cast<size_t>(e) + 1] - expert_first_[static_cast<size_t>(e)];
+        if (count == 0) continue;
+        const Matrix gate = weights.expert_gate[e], up = weights.expert_up[e], down = weights.expert_down[e];
+        pool_.parallel_for(inner, width * (2 + count), [&](int64_t begin, int64_t end, int32_t thread) {
+            float* row = row_scratch_[static_cast<size_t>(thread)].data();
+            for (int64_t i = begin; i < end; ++i) {
+                decode_row(gate, i, row);
+                for (int64_t p = 0; p < count; ++p) {
+                    expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] =
+                        gelu(dot(row, normed_.data() + (pairs[p] / used) * width, width));
+                }
+                decode_row(up, i, row);
+                for (int64_t p = 0; p < count; ++p) {
+                    expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] *=
+                        dot(row, normed_.data() + (pairs[p] / used) * width, width);
+                }
+            }
+        });
+        pool_.parallel_for(width, inner * (1 + count), [&](int64_t begin, int64_t end, int32_t thread) {
+            float* row = row_scratch_[static_cast<size_t>(thread)].data();
+            for (int64_t i = begin; i < end; ++i) {
+                decode_row(down, i, row);
+                for (int64_t p = 0; p < count; ++p) {
+                    experts_[static_cast<size_t>((pairs[p] / used) * width + i)] +=
+                        chosen_weights_[static_cast<size_t>(pairs[p])] *
+                        dot(row, expert_hidden_.data() + pairs[p] * inner, inner);
+                }
+            }
+        });
+    }
+    show("experts_raw", index, experts_, rows, width);
+    normalize(experts_.data(), weights.expert_post_norm, rows, experts_.data());
+    show("experts", index, experts_, rows, width);
+}
+
+// ---- head: logits = c tanh(E norm(x) / c)   [23]
+
+void ReferenceDevice::logits(const Batch& batch, float* out) {
+    const int64_t width = config_.width;
+    const auto count = static_cast<int64_t>(batch.logit_rows.size());
+    for (int64_t i = 0; i < count; ++i) {
+        rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width, weights_.output_norm.data(),
+                 config_.norm_epsilon, width, normed_.data() + i * width);
+    }
+    show("final_norm", -1, normed_, count, width);
+    multiply(weights_.embedding, normed_.data(), count, out);
+    const float cap = config_.logit_softcap;
+    if (cap == 0) return;
+    for (int64_t i = 0; i < count * config_.vocabulary; ++i) out[i] = cap * std::tanh(out[i] / cap);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Device>> make_reference_device(const ModelConfig& config, const Weights& weights,
+                                                      ReferenceOptions options) {
+    return std::unique_ptr<Device>(std::make_unique<ReferenceDevice>(config, weights, std::move(options)));
+}
+
+}  // namespace facet
