@@ -1,0 +1,81 @@
+#include "engine/loaded_model.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace facet {
+
+namespace {
+
+std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
+    std::vector<int32_t> ids;
+    for (const Special special :
+         {Special::kPad, Special::kBos, Special::kUnk, Special::kMask, Special::kToolBegin, Special::kToolEnd,
+          Special::kToolResponseEnd, Special::kThink, Special::kImageBegin, Special::kAudioBegin, Special::kImage,
+          Special::kAudio, Special::kImageEnd, Special::kAudioEnd, Special::kVideo}) {
+        ids.push_back(vocabulary.id_of(special));
+    }
+    for (int32_t id = 0; id < vocabulary.size(); ++id) {
+        if (vocabulary.is_unused(id)) ids.push_back(id);
+    }
+    return ids;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path, const ModelOptions& options) {
+    std::shared_ptr<LoadedModel> model(new LoadedModel(FACET_TRY(GgufFile::open(path))));
+    const Status text = model->load_text();
+    if (!text.ok()) {
+        if (options.vocab_only) return text.error();
+        model->tokenizer_error_ = text.error().message;
+    }
+    if (!options.vocab_only) FACET_TRY(model->load_weights(options.device));
+    return model;
+}
+
+Status LoadedModel::load_text() {
+    vocabulary_ = FACET_TRY(Vocabulary::from_gguf(file_));
+    tokenizer_.emplace(*vocabulary_);
+    suppressed_ids_ = find_suppressed(*vocabulary_);
+    return {};
+}
+
+Status LoadedModel::load_weights(const DeviceOptions& options) {
+    config_ = FACET_TRY(ModelConfig::from_gguf(file_));
+    weights_ = FACET_TRY(bind_weights(file_, config_));
+    if (vocabulary_ && vocabulary_->size() != config_.vocabulary) {
+        return invalid_input(fmt::format("{}: key tokenizer.ggml.tokens: expected {} entries, one a row of tensor "
+                                         "token_embd.weight, found {}",
+                                         file_.path(), config_.vocabulary, vocabulary_->size()));
+    }
+    device_ = FACET_TRY(make_device(options, config_, weights_));
+    return {};
+}
+
+Result<Device*> LoadedModel::device() const {
+    if (device_ == nullptr) {
+        return invalid_input(fmt::format("{}: opened for its vocabulary only, it can not run", file_.path()));
+    }
+    return device_.get();
+}
+
+Result<const Tokenizer*> LoadedModel::tokenizer() const {
+    if (!tokenizer_) return invalid_input(tokenizer_error_);
+    return &*tokenizer_;
+}
+
+bool LoadedModel::ends_reply(int32_t id) const {
+    if (!vocabulary_) return false;
+    const int special = vocabulary_->special_of(id);
+    return special == static_cast<int>(Special::kEos) || special == static_cast<int>(Special::kTurnEnd) ||
+           special == static_cast<int>(Special::kToolResponseBegin) ||
+           special == static_cast<int>(Special::kTurnBegin);
+}
+
+int32_t LoadedModel::vocabulary_size() const {
+    return device_ != nullptr ? config_.vocabulary : vocabulary_ ? vocabulary_->size() : 0;
+}
+
+}  // namespace facet

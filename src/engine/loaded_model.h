@@ -1,0 +1,69 @@
+// A model that is open: its file, its tokenizer, its weights and the device that runs it; shared by all sessions.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "engine/devices.h"
+#include "format/gguf.h"
+#include "model/config.h"
+#include "model/device.h"
+#include "model/weights.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+#include "text/vocabulary.h"
+
+namespace facet {
+
+// Context of a session when none is asked for; longer ones are a choice, because they cost memory.
+inline constexpr int32_t kDefaultContext = 8192;
+
+struct ModelOptions {
+    DeviceOptions device;
+    bool vocab_only = false;
+};
+
+class LoadedModel {
+  public:
+    // Errors: the file's, the configuration's, the weights', the device's. A file without a usable tokenizer opens (its
+    // numbers can be computed); text() then gives the reason.
+    static Result<std::shared_ptr<LoadedModel>> open(const std::string& path, const ModelOptions& options);
+
+    const GgufFile& file() const { return file_; }
+    const ModelConfig& config() const { return config_; }
+    // Errors: opened with vocab_only.
+    Result<Device*> device() const;
+    // One forward pass at a time: the device has one set of activations.
+    std::mutex& device_mutex() const { return device_mutex_; }
+    // Errors: the file has no Gemma 4 tokenizer.
+    Result<const Tokenizer*> tokenizer() const;
+    // Ids that are never legitimate output (gemma4-chat 1.7); empty without a tokenizer.
+    const std::vector<int32_t>& suppressed_ids() const { return suppressed_ids_; }
+    // Ids that end a reply: eos, turn end, tool response, turn begin.
+    bool ends_reply(int32_t id) const;
+    int32_t vocabulary_size() const;
+    ChatOptions default_chat_options() const { return {}; }
+    std::vector<std::string> warnings() const { return weights_.warnings; }
+
+  private:
+    explicit LoadedModel(GgufFile file) : file_(std::move(file)) {}
+    Status load_text();
+    Status load_weights(const DeviceOptions& options);
+
+    GgufFile file_;
+    std::optional<Vocabulary> vocabulary_;
+    std::optional<Tokenizer> tokenizer_;
+    std::string tokenizer_error_;
+    std::vector<int32_t> suppressed_ids_;
+    ModelConfig config_;
+    Weights weights_;
+    std::unique_ptr<Device> device_;
+    mutable std::mutex device_mutex_;
+};
+
+}  // namespace facet

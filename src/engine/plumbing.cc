@@ -1,0 +1,105 @@
+#include "engine/plumbing.h"
+
+#include <fmt/format.h>
+
+#include "text/reply_parser.h"
+
+namespace facet {
+
+namespace {
+
+Result<Json> parse_object(std::string_view text) {
+    Json json = FACET_TRY(Json::parse(text));
+    if (!json.is_object()) return invalid_input("expected a JSON object");
+    return json;
+}
+
+// An optional boolean member.
+Result<bool> boolean_member(const Json& object, std::string_view name, bool fallback) {
+    const Json* member = object.find(name);
+    if (member == nullptr || member->is_null()) return fallback;
+    if (!member->is_bool()) return invalid_input(fmt::format("{}: expected true or false", name));
+    return member->boolean;
+}
+
+// The tool list of a request: an array, or null.
+Result<Json> tools_member(const Json& request) {
+    const Json* tools = request.find("tools");
+    if (tools == nullptr || tools->is_null()) return Json::null();
+    if (!tools->is_array()) return invalid_input("tools: expected an array or null");
+    return *tools;
+}
+
+}  // namespace
+
+Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json) {
+    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    const Json request = FACET_TRY(parse_object(request_json));
+    const Json* messages = request.find("messages");
+    if (messages == nullptr) return invalid_input("messages: missing");
+    ChatPrompt prompt;
+    prompt.tools = FACET_TRY(tools_member(request));
+    const ChatOptions options =
+        FACET_TRY(chat_options_from_json(request.find("options"), model.default_chat_options()));
+    prompt.rendered = FACET_TRY(render_chat(*messages, &prompt.tools, options, tokenizer->vocabulary()));
+    prompt.ids = tokenizer->encode(prompt.rendered.pieces);
+    return prompt;
+}
+
+Result<Json> render_json(const LoadedModel& model, std::string_view request_json) {
+    const ChatPrompt prompt = FACET_TRY(render_request(model, request_json));
+    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    Json ids = Json::array();
+    for (const int32_t id : prompt.ids) ids.push(Json::integer(id));
+    Json answer = Json::object();
+    answer.set("rendered", Json::of(rendered_text(prompt.rendered.pieces, tokenizer->vocabulary())));
+    answer.set("ids", std::move(ids));
+    answer.set("opens_thought", Json::of(prompt.rendered.opens_thought));
+    return answer;
+}
+
+Result<Json> parse_json(const LoadedModel& model, std::string_view request_json) {
+    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    const Json request = FACET_TRY(parse_object(request_json));
+    const Json* raw = request.find("raw");
+    if (raw == nullptr || !raw->is_string()) return invalid_input("raw: expected a string");
+    const bool opened = FACET_TRY(boolean_member(request, "prompt_opened_thought", false));
+    EndedBy ended_by = EndedBy::kStop;
+    if (const Json* end = request.find("ended_by"); end != nullptr && !end->is_null()) {
+        if (!end->is_string() || (end->text != "stop" && end->text != "length")) {
+            return invalid_input("ended_by: expected \"stop\" or \"length\"");
+        }
+        if (end->text == "length") ended_by = EndedBy::kLength;
+    }
+    const Json tools = FACET_TRY(tools_member(request));
+
+    ReplyParser parser(tokenizer->vocabulary(), &tools, opened);
+    std::string reasoning, content;
+    Json calls = Json::array();
+    const auto take = [&](const std::vector<ReplyEvent>& events) {
+        for (const ReplyEvent& event : events) {
+            switch (event.kind) {
+                case ReplyEvent::Kind::kThought: reasoning += event.text; break;
+                case ReplyEvent::Kind::kThoughtRetracted: reasoning.clear(); break;
+                case ReplyEvent::Kind::kText: content += event.text; break;
+                case ReplyEvent::Kind::kToolCall: {
+                    Json call = Json::object();
+                    call.set("name", Json::of(event.call.name)).set("arguments", event.call.arguments);
+                    calls.push(std::move(call));
+                    break;
+                }
+            }
+        }
+    };
+    for (const int32_t id : tokenizer->encode(raw->text, true)) take(parser.push(id));
+    take(parser.finish(ended_by));
+
+    Json answer = Json::object();
+    answer.set("reasoning", Json::of(reasoning)).set("content", Json::of(content));
+    answer.set("tool_calls", std::move(calls));
+    answer.set("repaired", Json::of(parser.repaired())).set("malformed", Json::of(parser.malformed()));
+    answer.set("finish_reason", Json::of(finish_reason_name(parser.finish_reason())));
+    return answer;
+}
+
+}  // namespace facet

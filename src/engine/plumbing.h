@@ -1,0 +1,30 @@
+// The stages of a chat, each alone: JSON in, JSON out (docs: cli.md). What the C API and the batch commands call.
+#pragma once
+
+#include <string_view>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "engine/loaded_model.h"
+
+namespace facet {
+
+// A chat request, read and rendered: {"messages", "tools", "options"}.
+struct ChatPrompt {
+    Json tools;  // the request's tool list, or null
+    RenderedChat rendered;
+    std::vector<int32_t> ids;
+};
+Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json);
+
+// render_request() as {"rendered", "ids", "opens_thought"}.
+Result<Json> render_json(const LoadedModel& model, std::string_view request_json);
+
+// {"raw", "prompt_opened_thought", "ended_by", "tools"} to {"reasoning", "content", "tool_calls", "repaired", "malformed",
+// "finish_reason"}; special strings in raw stand for the special tokens.
+Result<Json> parse_json(const LoadedModel& model, std::string_view request_json);
+
+// What a file holds and needs (facet_inspect). context 0 = the default.
+Result<Json> inspect_json(const std::string& path, int32_t context);
+
+}  // namespace facet

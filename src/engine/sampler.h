@@ -1,0 +1,67 @@
+// From logits to one token: penalties and bias, then temperature, top-k, top-p, min-p, then a draw.
+//
+// The order is that of Hugging Face transformers. The draw depends on the seed and the number of the token only, so the same
+// seed gives the same tokens whatever runs beside it. Must not know: models, text.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/result.h"
+
+namespace facet {
+
+struct LogitBias {
+    int32_t id = 0;
+    float bias = 0;  // -100 or less forbids
+};
+
+// Defaults: Gemma 4's model card.
+struct SamplingOptions {
+    float temperature = 1.0f;  // 0 = greedy
+    int32_t top_k = 64;        // 0 = all
+    float top_p = 0.95f;
+    float min_p = 0;
+    float repetition_penalty = 1;
+    float presence_penalty = 0;
+    float frequency_penalty = 0;
+    std::vector<LogitBias> logit_bias;
+    uint64_t seed = 0;
+};
+
+// Errors: a value outside its range; names the option.
+Status check_sampling_options(const SamplingOptions& options, int32_t vocabulary);
+
+class Sampler {
+  public:
+    // suppressed: ids never chosen. prompt: counts for the repetition penalty.
+    Sampler(const SamplingOptions& options, int32_t vocabulary, std::span<const int32_t> suppressed,
+            std::span<const int32_t> prompt);
+
+    // Chooses the next token; `logits` [V] are changed in place. Errors: a logit that is not a number, no token allowed.
+    Result<int32_t> sample(std::span<float> logits);
+    // Counts a token that was generated (also one that was forced).
+    void accept(int32_t id);
+
+  private:
+    struct Candidate {
+        float logit;
+        int32_t id;
+    };
+
+    void apply_penalties(std::span<float> logits) const;
+    Status collect_candidates(std::span<const float> logits);
+    int32_t draw();
+
+    SamplingOptions options_;
+    std::vector<int32_t> suppressed_;
+    bool has_penalties_ = false;
+    std::vector<bool> seen_;         // in the prompt or generated
+    std::vector<int32_t> generated_;  // times generated, by id; empty without penalties
+    std::vector<Candidate> candidates_;
+    std::vector<double> probabilities_;
+    uint64_t step_ = 0;
+};
+
+}  // namespace facet
