@@ -1,0 +1,36 @@
+// Zeroed memory straight from the system: pages cost nothing until they are first written, and a refusal is a value.
+#pragma once
+
+#include <cstddef>
+#include <utility>
+
+#include "base/result.h"
+
+namespace facet {
+
+class ZeroedMemory {
+  public:
+    ZeroedMemory() = default;
+    // Errors: the system does not give that much.
+    static Result<ZeroedMemory> allocate(size_t bytes);
+
+    ZeroedMemory(ZeroedMemory&& other) noexcept
+        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    ZeroedMemory& operator=(ZeroedMemory&& other) noexcept {
+        std::swap(data_, other.data_);
+        std::swap(bytes_, other.bytes_);
+        return *this;
+    }
+    ZeroedMemory(const ZeroedMemory&) = delete;
+    ZeroedMemory& operator=(const ZeroedMemory&) = delete;
+    ~ZeroedMemory();
+
+    void* data() const { return data_; }
+    size_t bytes() const { return bytes_; }
+
+  private:
+    void* data_ = nullptr;
+    size_t bytes_ = 0;
+};
+
+}  // namespace facet
