@@ -11,11 +11,11 @@
 #include "base/json.h"
 #include "base/mapped_file.h"
 #include "facet/facet.h"
+#include "tests/edited_model.h"
 
 namespace facet {
 namespace {
 
-constexpr char kDemoModel[] = FACET_SOURCE_DIR "/models/facet-demo-Q8_0.gguf";
 constexpr char kEvalFolder[] = FACET_SOURCE_DIR "/tests/golden/eval/";
 
 Json read_json(const std::string& path) {
@@ -69,11 +69,23 @@ bool is_right(const Reply& reply, const Json& expect) {
     return same(reply.calls, value);
 }
 
-// The stored raw answer of the reference implementation, read by our parser.
-Reply reference_reply(const facet_model* model, const std::string& raw, const Json& tools) {
+Json chat_request(const Json& prompt) {
+    Json options = Json::object();
+    options.set("enable_thinking", *prompt.find("enable_thinking"));
     Json request = Json::object();
-    request.set("raw", Json::of(raw)).set("tools", tools);
+    request.set("messages", *prompt.find("messages")).set("tools", *prompt.find("tools"));
+    return request.set("options", std::move(options));
+}
+
+// The stored raw answer of the reference implementation, read by our parser.
+Reply reference_reply(const facet_model* model, const std::string& raw, const Json& prompt) {
     char* text = nullptr;
+    EXPECT_EQ(facet_render(model, chat_request(prompt).dump().c_str(), &text), FACET_OK) << facet_last_error();
+    const Json rendered = Json::parse(text).take();
+    facet_free(text);
+    Json request = Json::object();
+    request.set("raw", Json::of(raw)).set("tools", *prompt.find("tools"));
+    request.set("prompt_opened_thought", *rendered.find("opens_thought"));
     EXPECT_EQ(facet_parse(model, request.dump().c_str(), &text), FACET_OK) << facet_last_error();
     const Json parsed = Json::parse(text).take();
     facet_free(text);
@@ -93,16 +105,11 @@ int collect(const facet_event* event, void* user) {
 }
 
 Reply our_reply(facet_session* session, const Json& prompt) {
-    Json options = Json::object();
-    options.set("enable_thinking", *prompt.find("enable_thinking"));
-    Json request = Json::object();
-    request.set("messages", *prompt.find("messages")).set("tools", *prompt.find("tools"));
-    request.set("options", std::move(options));
     facet_generation_options generation = facet_generation_options_default();
     generation.temperature = 0;
     generation.max_tokens = 200;
     Reply reply;
-    EXPECT_EQ(facet_session_chat(session, request.dump().c_str(), &generation, collect, &reply), FACET_OK)
+    EXPECT_EQ(facet_session_chat(session, chat_request(prompt).dump().c_str(), &generation, collect, &reply), FACET_OK)
         << facet_last_error();
     return reply;
 }
@@ -128,7 +135,7 @@ TEST(Evaluation, AnswersAreAsOftenRightAsTheReferences) {
         const Json& expect = *prompt.find("expect");
         const std::string& raw = answers.find(prompt.find("id")->text)->text;
         const int ours = is_right(our_reply(session, prompt), expect);
-        const int reference = is_right(reference_reply(model, raw, *prompt.find("tools")), expect);
+        const int reference = is_right(reference_reply(model, raw, prompt), expect);
         for (Score* score : {&total, &scores[prompt.find("category")->text]}) {
             ++score->asked;
             score->ours += ours;

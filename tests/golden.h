@@ -3,17 +3,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "base/mapped_file.h"
-#include "format/gguf.h"
-#include "format/gguf_writer.h"
+#include "tests/edited_model.h"
 
 namespace facet {
 
@@ -79,26 +77,31 @@ class Golden {
     Json index_;
 };
 
-// Path of a golden model as BF16 (as stored) or F32 (the same values, written beside the tests' other files).
-inline std::string golden_model(const std::string& model, TensorType type) {
-    const std::string stored = FACET_SOURCE_DIR "/tests/golden/" + model + "/facet-" + model + "-BF16.gguf";
-    if (type == TensorType::kBF16) return stored;
-    // One file for each process: tests run side by side.
-    const std::string path = ::testing::TempDir() + "facet-" + model + "-F32-" + std::to_string(::getpid()) + ".gguf";
-    auto source = GgufFile::open(stored);
-    EXPECT_TRUE(source.ok());
-    GgufWriter writer;
-    for (const auto& [key, value] : source.value().metadata()) EXPECT_TRUE(writer.set(key, value).ok());
-    std::vector<std::vector<float>> decoded;
-    for (const TensorView& tensor : source.value().tensors()) {
-        const TensorTypeTraits& traits = traits_of(tensor.type);
-        std::vector<float>& values = decoded.emplace_back(tensor.element_count());
-        traits.decode(tensor.bytes.data(), values.size() / traits.block_elements, values.data());
-        const std::span<const uint8_t> bytes{reinterpret_cast<const uint8_t*>(values.data()), 4 * values.size()};
-        EXPECT_TRUE(writer.add_tensor(tensor.name, TensorType::kF32, tensor.shape, bytes).ok());
+// A golden model as BF16 (as stored) or F32 (the same values).
+class GoldenModel {
+  public:
+    GoldenModel(const std::string& model, TensorType type)
+        : path_(FACET_SOURCE_DIR "/tests/golden/" + model + "/facet-" + model + "-BF16.gguf") {
+        if (type == TensorType::kF32) path_ = write_as_f32(path_);
     }
-    EXPECT_TRUE(writer.write(path).ok());
-    return path;
-}
+    const std::string& path() const { return path_; }
+
+  private:
+    std::string write_as_f32(const std::string& stored) {
+        edited_ = std::make_unique<EditedModel>(stored);
+        for (EditedTensor& tensor : edited_->tensors()) {
+            const TensorTypeTraits& traits = traits_of(tensor.type);
+            const size_t blocks = tensor.bytes.size() / traits.block_bytes;
+            std::vector<uint8_t> decoded(blocks * traits.block_elements * sizeof(float));
+            traits.decode(tensor.bytes.data(), blocks, reinterpret_cast<float*>(decoded.data()));
+            tensor.bytes = std::move(decoded);
+            tensor.type = TensorType::kF32;
+        }
+        return edited_->write();
+    }
+
+    std::string path_;
+    std::unique_ptr<EditedModel> edited_;
+};
 
 }  // namespace facet

@@ -1,8 +1,6 @@
 // The reference device against Hugging Face's numbers (tests/golden): logits, intermediate activations, greedy answers.
 #include "tests/golden.h"
 
-#include <unistd.h>
-
 #include <cmath>
 #include <map>
 #include <memory>
@@ -79,7 +77,8 @@ class GoldenNumbers : public ::testing::TestWithParam<Case> {};
 
 TEST_P(GoldenNumbers, LogitsOfEveryPositionAgree) {
     const Golden golden(GetParam().model);
-    ReferenceModel model(golden_model(GetParam().model, GetParam().type), GetParam().batch_rows);
+    const GoldenModel file(GetParam().model, GetParam().type);
+    ReferenceModel model(file.path(), GetParam().batch_rows);
     const auto vocabulary = static_cast<size_t>(model.config.vocabulary);
     float worst = 0;
     for (const Json& text : golden.cases("text")) {
@@ -109,7 +108,8 @@ TEST_P(GoldenNumbers, LogitsOfEveryPositionAgree) {
 
 TEST_P(GoldenNumbers, IntermediateActivationsAgree) {
     const Golden golden(GetParam().model);
-    ReferenceModel model(golden_model(GetParam().model, GetParam().type), GetParam().batch_rows);
+    const GoldenModel file(GetParam().model, GetParam().type);
+    ReferenceModel model(file.path(), GetParam().batch_rows);
     int compared = 0;
     for (const Json& acts : golden.cases("acts")) {
         const std::string name = acts.find("name")->text;
@@ -149,7 +149,7 @@ INSTANTIATE_TEST_SUITE_P(All, GoldenNumbers,
 
 TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
     const Golden golden("demo");
-    auto model = LoadedModel::open(golden_model("demo", TensorType::kBF16), {}).take();
+    auto model = LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), {}).take();
     auto session = Session::create(model, 0).take();
     GenerationOptions options;
     options.sampling.temperature = 0;
@@ -170,8 +170,8 @@ TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
 // Mean Kullback-Leibler divergence of the shipped Q8_0 file from F32, over the golden texts.
 TEST(GoldenQuantized, Q8StaysCloseToF32) {
     const Golden golden("demo");
-    ReferenceModel exact(golden_model("demo", TensorType::kBF16), 256);
-    ReferenceModel quantized(FACET_SOURCE_DIR "/models/facet-demo-Q8_0.gguf", 256);
+    ReferenceModel exact(GoldenModel("demo", TensorType::kBF16).path(), 256);
+    ReferenceModel quantized(kDemoModel, 256);
     const auto vocabulary = static_cast<size_t>(exact.config.vocabulary);
     double divergence = 0;
     size_t positions = 0;

@@ -141,6 +141,9 @@ typedef struct facet_generation_options {
 
 facet_generation_options facet_generation_options_default(void);
 
+/* The same with what the model's file recommends (general.sampling.*) in place of the model card's values. */
+facet_generation_options facet_model_generation_options(const facet_model* model);
+
 typedef enum facet_finish {
     FACET_FINISH_STOP = 0,       /* the model ended its turn, or a stop string came */
     FACET_FINISH_LENGTH = 1,     /* max_tokens, the context, or the repetition guard */
@@ -180,7 +183,7 @@ typedef struct facet_event {
 typedef int (*facet_event_fn)(const facet_event* event, void* user);
 
 /* Answers a chat request (the form of facet_render). What the session already holds of the prompt is reused.
- * Ends with one FACET_EVENT_END, unless it returns an error. `options` may be null.
+ * Ends with one FACET_EVENT_END, unless it returns an error. `options` null: those of facet_model_generation_options().
  * Errors: a malformed request, a prompt that leaves no room in the context. */
 facet_status facet_session_chat(facet_session* session, const char* request_json,
                                 const facet_generation_options* options, facet_event_fn on_event, void* user);

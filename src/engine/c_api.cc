@@ -75,8 +75,20 @@ int32_t* copy_ids(const std::vector<int32_t>& ids) {
     return copy;
 }
 
-GenerationOptions options_of(const facet_generation_options* given) {
-    const facet_generation_options from = given != nullptr ? *given : facet_generation_options_default();
+facet_generation_options options_with(const SamplingOptions& sampling) {
+    facet_generation_options options = {};
+    options.temperature = sampling.temperature;
+    options.top_k = sampling.top_k;
+    options.top_p = sampling.top_p;
+    options.min_p = sampling.min_p;
+    options.repetition_penalty = sampling.repetition_penalty;
+    options.seed = -1;
+    options.thinking_budget = -1;
+    return options;
+}
+
+GenerationOptions options_of(const facet_generation_options* given, const LoadedModel& model) {
+    const facet_generation_options from = given != nullptr ? *given : options_with(model.sampling_defaults());
     GenerationOptions options;
     options.sampling.temperature = from.temperature;
     options.sampling.top_k = from.top_k;
@@ -138,6 +150,19 @@ facet_finish finish_of(Finish finish) {
     return FACET_FINISH_STOP;
 }
 
+// Pictures and sound are rendered as placeholders, but nothing can fill them yet.
+Status refuse_media(const RenderedChat& chat, const LoadedModel& model) {
+    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    for (const Piece& piece : chat.pieces) {
+        if (piece.special_id < 0) continue;
+        const int special = tokenizer->vocabulary().special_of(piece.special_id);
+        if (special >= static_cast<int>(kFirstMediaSpecial)) {
+            return unsupported("messages: pictures, sound and video are not supported yet");
+        }
+    }
+    return {};
+}
+
 EventSink sink_of(facet_event_fn on_event, void* user) {
     return [on_event, user](const GenerationEvent& from) {
         if (on_event == nullptr) return true;
@@ -170,16 +195,10 @@ void facet_free(void* pointer) { std::free(pointer); }
 facet_model_options facet_model_options_default(void) { return {}; }
 facet_session_options facet_session_options_default(void) { return {}; }
 
-facet_generation_options facet_generation_options_default(void) {
-    const SamplingOptions card;
-    facet_generation_options options = {};
-    options.temperature = card.temperature;
-    options.top_k = card.top_k;
-    options.top_p = card.top_p;
-    options.repetition_penalty = card.repetition_penalty;
-    options.seed = -1;
-    options.thinking_budget = -1;
-    return options;
+facet_generation_options facet_generation_options_default(void) { return options_with({}); }
+
+facet_generation_options facet_model_generation_options(const facet_model* model) {
+    return options_with(model != nullptr ? model->model->sampling_defaults() : SamplingOptions());
 }
 
 facet_status facet_model_open(const char* path, const facet_model_options* options, facet_model** out) {
@@ -306,8 +325,9 @@ facet_status facet_session_chat(facet_session* session, const char* request_json
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && request_json != nullptr, "session, request"));
         const ChatPrompt prompt = FACET_TRY(render_request(session->session->model(), request_json));
+        FACET_TRY(refuse_media(prompt.rendered, session->session->model()));
         const ReplyFormat format{true, &prompt.tools, prompt.rendered.opens_thought};
-        return generate(*session->session, prompt.ids, options_of(options), format, sink_of(on_event, user), nullptr);
+        return generate(*session->session, prompt.ids, options_of(options, session->session->model()), format, sink_of(on_event, user), nullptr);
     });
 }
 
@@ -317,7 +337,7 @@ facet_status facet_session_generate(facet_session* session, const int32_t* ids, 
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && ids != nullptr, "session, ids"));
         std::vector<int32_t> sampled;
-        FACET_TRY(generate(*session->session, {ids, count}, options_of(options), {false, nullptr, false},
+        FACET_TRY(generate(*session->session, {ids, count}, options_of(options, session->session->model()), {false, nullptr, false},
                            sink_of(on_event, user), &sampled));
         if (output != nullptr) *output = copy_ids(sampled);
         if (output_count != nullptr) *output_count = sampled.size();

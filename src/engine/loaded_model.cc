@@ -2,7 +2,8 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
+#include <cmath>
+#include <type_traits>
 
 namespace facet {
 
@@ -14,7 +15,7 @@ std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
          {Special::kPad, Special::kBos, Special::kUnk, Special::kMask, Special::kToolBegin, Special::kToolEnd,
           Special::kToolResponseEnd, Special::kThink, Special::kImageBegin, Special::kAudioBegin, Special::kImage,
           Special::kAudio, Special::kImageEnd, Special::kAudioEnd, Special::kVideo}) {
-        ids.push_back(vocabulary.id_of(special));
+        if (vocabulary.id_of(special) >= 0) ids.push_back(vocabulary.id_of(special));
     }
     for (int32_t id = 0; id < vocabulary.size(); ++id) {
         if (vocabulary.is_unused(id)) ids.push_back(id);
@@ -32,6 +33,7 @@ Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path, 
         model->tokenizer_error_ = text.error().message;
     }
     if (!options.vocab_only) FACET_TRY(model->load_weights(options.device));
+    model->read_sampling_defaults();
     return model;
 }
 
@@ -45,6 +47,7 @@ Status LoadedModel::load_text() {
 Status LoadedModel::load_weights(const DeviceOptions& options) {
     config_ = FACET_TRY(ModelConfig::from_gguf(file_));
     weights_ = FACET_TRY(bind_weights(file_, config_));
+    warnings_ = weights_.warnings;
     if (vocabulary_ && vocabulary_->size() != config_.vocabulary) {
         return invalid_input(fmt::format("{}: key tokenizer.ggml.tokens: expected {} entries, one a row of tensor "
                                          "token_embd.weight, found {}",
@@ -52,6 +55,25 @@ Status LoadedModel::load_weights(const DeviceOptions& options) {
     }
     device_ = FACET_TRY(make_device(options, config_, weights_));
     return {};
+}
+
+void LoadedModel::read_sampling_defaults() {
+    SamplingOptions options;
+    const auto number = [this](std::string_view key, auto& value) {
+        const auto found = file_.number(key);
+        using Value = std::remove_reference_t<decltype(value)>;
+        if (found.ok() && found.value() && std::abs(*found.value()) < 1e6) value = static_cast<Value>(*found.value());
+    };
+    number("general.sampling.temp", options.temperature);
+    number("general.sampling.top_k", options.top_k);
+    number("general.sampling.top_p", options.top_p);
+    number("general.sampling.min_p", options.min_p);
+    const Status valid = check_sampling_options(options, vocabulary_size());
+    if (valid.ok()) {
+        sampling_defaults_ = options;
+    } else {
+        warnings_.push_back("the file's sampling defaults are ignored: " + valid.error().message);
+    }
 }
 
 Result<Device*> LoadedModel::device() const {

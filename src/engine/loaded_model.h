@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/devices.h"
+#include "engine/sampler.h"
 #include "format/gguf.h"
 #include "model/config.h"
 #include "model/device.h"
@@ -48,11 +49,14 @@ class LoadedModel {
     bool ends_reply(int32_t id) const;
     int32_t vocabulary_size() const;
     ChatOptions default_chat_options() const { return {}; }
-    std::vector<std::string> warnings() const { return weights_.warnings; }
+    // What the file recommends (general.sampling.*), else the model card's.
+    const SamplingOptions& sampling_defaults() const { return sampling_defaults_; }
+    const std::vector<std::string>& warnings() const { return warnings_; }
 
   private:
     explicit LoadedModel(GgufFile file) : file_(std::move(file)) {}
     Status load_text();
+    void read_sampling_defaults();
     Status load_weights(const DeviceOptions& options);
 
     GgufFile file_;
@@ -62,6 +66,8 @@ class LoadedModel {
     std::vector<int32_t> suppressed_ids_;
     ModelConfig config_;
     Weights weights_;
+    SamplingOptions sampling_defaults_;
+    std::vector<std::string> warnings_;
     std::unique_ptr<Device> device_;
     mutable std::mutex device_mutex_;
 };

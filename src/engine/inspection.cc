@@ -5,7 +5,6 @@
 
 #include "engine/plumbing.h"
 #include "engine/session.h"
-#include "model/reference_device.h"
 
 namespace facet {
 
