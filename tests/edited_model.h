@@ -15,7 +15,8 @@ namespace facet {
 
 inline constexpr char kDemoModel[] = FACET_SOURCE_DIR "/models/facet-demo-Q8_0.gguf";
 inline constexpr char kMoeModel[] = FACET_SOURCE_DIR "/tests/golden/moe26/facet-moe26-BF16.gguf";
-inline constexpr char kDenseModel[] = FACET_SOURCE_DIR "/tests/golden/dense31/facet-dense31-BF16.gguf";
+inline constexpr char kDenseModel[] =
+    FACET_SOURCE_DIR "/tests/golden/dense31/facet-dense31-BF16.gguf";
 
 struct EditedTensor {
     std::string name;
@@ -31,7 +32,10 @@ class EditedModel {
         EXPECT_TRUE(file.ok());
         for (const auto& [key, value] : file.value().metadata()) keys_.emplace_back(key, value);
         for (const TensorView& tensor : file.value().tensors()) {
-            tensors_.push_back({tensor.name, tensor.type, tensor.shape, {tensor.bytes.begin(), tensor.bytes.end()}});
+            tensors_.push_back({tensor.name,
+                                tensor.type,
+                                tensor.shape,
+                                {tensor.bytes.begin(), tensor.bytes.end()}});
         }
         source_ = std::make_unique<GgufFile>(file.take());  // values are views into it
     }
@@ -73,7 +77,8 @@ class EditedModel {
         GgufWriter writer;
         for (const auto& [key, value] : keys_) EXPECT_TRUE(writer.set(key, value).ok()) << key;
         for (const EditedTensor& tensor : tensors_) {
-            const Status added = writer.add_tensor(tensor.name, tensor.type, tensor.shape, tensor.bytes);
+            const Status added =
+                writer.add_tensor(tensor.name, tensor.type, tensor.shape, tensor.bytes);
             EXPECT_TRUE(added.ok()) << (added.ok() ? "" : added.error().message);
         }
         const std::string path = scratch_.file("edited.gguf");

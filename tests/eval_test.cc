@@ -1,5 +1,5 @@
-// The demo model's answers, marked as golden/eval marks them: our Q8_0 answers must be about as often right as those of the
-// reference implementation (F32), which are stored beside the prompts.
+// The demo model's answers, marked as golden/eval marks them: our Q8_0 answers must be about as
+// often right as those of the reference implementation (F32), which are stored beside the prompts.
 //
 // `make test` runs every fourth text prompt; `make eval` (FACET_EVAL_ALL=1) runs all.
 #include <gtest/gtest.h>
@@ -80,7 +80,8 @@ Json chat_request(const Json& prompt) {
 // The stored raw answer of the reference implementation, read by our parser.
 Reply reference_reply(const facet_model* model, const std::string& raw, const Json& prompt) {
     char* text = nullptr;
-    EXPECT_EQ(facet_render(model, chat_request(prompt).dump().c_str(), &text), FACET_OK) << facet_last_error();
+    EXPECT_EQ(facet_render(model, chat_request(prompt).dump().c_str(), &text), FACET_OK)
+        << facet_last_error();
     const Json rendered = Json::parse(text).take();
     facet_free(text);
     Json request = Json::object();
@@ -109,7 +110,9 @@ Reply our_reply(facet_session* session, const Json& prompt) {
     generation.temperature = 0;
     generation.max_tokens = 200;
     Reply reply;
-    EXPECT_EQ(facet_session_chat(session, chat_request(prompt).dump().c_str(), &generation, collect, &reply), FACET_OK)
+    EXPECT_EQ(facet_session_chat(session, chat_request(prompt).dump().c_str(), &generation, collect,
+                                 &reply),
+              FACET_OK)
         << facet_last_error();
     return reply;
 }
@@ -143,9 +146,11 @@ TEST(Evaluation, AnswersAreAsOftenRightAsTheReferences) {
         }
     }
     for (const auto& [category, score] : scores) {
-        std::printf("%-8s ours %3d, reference %3d, of %3d\n", category.c_str(), score.ours, score.reference, score.asked);
+        std::printf("%-8s ours %3d, reference %3d, of %3d\n", category.c_str(), score.ours,
+                    score.reference, score.asked);
     }
-    std::printf("%-8s ours %3d, reference %3d, of %3d\n", "all", total.ours, total.reference, total.asked);
+    std::printf("%-8s ours %3d, reference %3d, of %3d\n", "all", total.ours, total.reference,
+                total.asked);
     EXPECT_GE(total.asked, 90);
     // Two points of the whole set; a part of it is coarser.
     const double allowed = all ? 0.02 : 0.04;

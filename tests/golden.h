@@ -1,5 +1,5 @@
-// Reads the golden numbers of tests/golden (its README says what they are and how they were made), and opens the models they
-// belong to as F32 or BF16 files.
+// Reads the golden numbers of tests/golden (its README says what they are and how they were made),
+// and opens the models they belong to as F32 or BF16 files.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -18,21 +18,24 @@ namespace facet {
 struct GoldenArray {
     std::string dtype;
     std::vector<int64_t> shape;
-    std::vector<float> floats;   // dtype f32
-    std::vector<int32_t> ints;   // dtype i32
+    std::vector<float> floats;  // dtype f32
+    std::vector<int32_t> ints;  // dtype i32
 };
 
 // The index and arrays of one model.
 class Golden {
   public:
-    explicit Golden(const std::string& model) : folder_(FACET_SOURCE_DIR "/tests/golden/" + model + "/") {
+    explicit Golden(const std::string& model)
+        : folder_(FACET_SOURCE_DIR "/tests/golden/" + model + "/") {
         auto text = read_text_file(folder_ + "index.json", 16 << 20);
         EXPECT_TRUE(text.ok());
         index_ = Json::parse(text.value()).take();
     }
 
     // The cases of a part ("text", "acts", "greedy").
-    const std::vector<Json>& cases(const char* part) const { return index_.find("cases")->find(part)->items; }
+    const std::vector<Json>& cases(const char* part) const {
+        return index_.find("cases")->find(part)->items;
+    }
 
     GoldenArray array(const std::string& name) const {
         GoldenArray array;
@@ -68,7 +71,8 @@ class Golden {
 
     static std::vector<int32_t> ids(const Json& list) {
         std::vector<int32_t> ids;
-        for (const Json& id : list.items) ids.push_back(static_cast<int32_t>(id.to_integer().take()));
+        for (const Json& id : list.items)
+            ids.push_back(static_cast<int32_t>(id.to_integer().take()));
         return ids;
     }
 

@@ -1,4 +1,5 @@
-// The reference device against Hugging Face's numbers (tests/golden): logits, intermediate activations, greedy answers.
+// The reference device against Hugging Face's numbers (tests/golden): logits, intermediate
+// activations, greedy answers.
 #include "tests/golden.h"
 
 #include <cmath>
@@ -27,7 +28,8 @@ void PrintTo(const Case& c, std::ostream* out) {
     *out << c.model << "_" << traits_of(c.type).name << "_chunks_of_" << c.batch_rows;
 }
 
-// A model with the reference device over it, and the activations of its last forward pass by golden name.
+// A model with the reference device over it, and the activations of its last forward pass by golden
+// name.
 struct ReferenceModel {
     std::unique_ptr<GgufFile> file;
     ModelConfig config;
@@ -42,8 +44,10 @@ struct ReferenceModel {
         ReferenceOptions options;
         options.threads = 2;
         options.batch_rows = batch_rows;
-        options.tap = [this](std::string_view name, int32_t layer, const float* values, int64_t rows, int64_t width) {
-            const std::string key = layer < 0 ? std::string(name) : std::to_string(layer) + "/" + std::string(name);
+        options.tap = [this](std::string_view name, int32_t layer, const float* values,
+                             int64_t rows, int64_t width) {
+            const std::string key =
+                layer < 0 ? std::string(name) : std::to_string(layer) + "/" + std::string(name);
             std::vector<float>& all = seen[key];
             all.insert(all.end(), values, values + rows * width);
         };
@@ -57,10 +61,12 @@ struct ReferenceModel {
         cache.set_storage(device->make_kv_storage(cache).take());
         std::vector<float> all(ids.size() * static_cast<size_t>(config.vocabulary));
         for (size_t done = 0; done < ids.size();) {
-            const size_t count = std::min(ids.size() - done, static_cast<size_t>(device->batch_rows_max()));
+            const size_t count =
+                std::min(ids.size() - done, static_cast<size_t>(device->batch_rows_max()));
             std::vector<int32_t> rows(count);
             for (size_t i = 0; i < count; ++i) rows[i] = static_cast<int32_t>(i);
-            const BatchSequence sequence{&cache, 0, static_cast<int32_t>(count), static_cast<int32_t>(done)};
+            const BatchSequence sequence{&cache, 0, static_cast<int32_t>(count),
+                                         static_cast<int32_t>(done)};
             forward(config, *device, {std::span(ids).subspan(done, count), {&sequence, 1}, rows},
                     all.data() + done * static_cast<size_t>(config.vocabulary));
             done += count;
@@ -85,20 +91,25 @@ TEST_P(GoldenNumbers, LogitsOfEveryPositionAgree) {
         const std::string name = text.find("name")->text;
         const std::vector<int32_t> ids = Golden::ids(*text.find("ids"));
         const std::vector<float> logits = model.logits(ids);
-        const GoldenArray top_ids = golden.array(name + "/top_ids"), top = golden.array(name + "/top_values");
+        const GoldenArray top_ids = golden.array(name + "/top_ids"),
+                          top = golden.array(name + "/top_values");
         for (size_t i = 0; i < top.floats.size(); ++i) {
             const size_t position = i / 10;
-            const float found = logits[position * vocabulary + static_cast<size_t>(top_ids.ints[i])];
+            const float found =
+                logits[position * vocabulary + static_cast<size_t>(top_ids.ints[i])];
             worst = std::max(worst, std::abs(found - top.floats[i]));
         }
         for (size_t position = 0; position < ids.size(); ++position) {
-            ASSERT_EQ(best_of(&logits[position * vocabulary], model.config.vocabulary), top_ids.ints[position * 10])
+            ASSERT_EQ(best_of(&logits[position * vocabulary], model.config.vocabulary),
+                      top_ids.ints[position * 10])
                 << name << " position " << position;
         }
-        const GoldenArray rows = golden.array(name + "/full_rows"), full = golden.array(name + "/full_logits");
+        const GoldenArray rows = golden.array(name + "/full_rows"),
+                          full = golden.array(name + "/full_logits");
         for (size_t i = 0; i < full.floats.size(); ++i) {
             const auto position = static_cast<size_t>(rows.ints[i / vocabulary]);
-            worst = std::max(worst, std::abs(logits[position * vocabulary + i % vocabulary] - full.floats[i]));
+            worst = std::max(
+                worst, std::abs(logits[position * vocabulary + i % vocabulary] - full.floats[i]));
         }
         EXPECT_LT(worst, kLogitBound) << name;
     }
@@ -128,7 +139,8 @@ TEST_P(GoldenNumbers, IntermediateActivationsAgree) {
             float worst = 0, largest = 1;
             for (size_t i = 0; i < values; ++i) {
                 const size_t row = all_rows ? i / width : static_cast<size_t>(rows[i / width]);
-                const float value = expected.dtype == "i32" ? float(expected.ints[i]) : expected.floats[i];
+                const float value =
+                    expected.dtype == "i32" ? float(expected.ints[i]) : expected.floats[i];
                 worst = std::max(worst, std::abs(found[row * width + i % width] - value));
                 largest = std::max(largest, std::abs(value));
             }
@@ -140,12 +152,13 @@ TEST_P(GoldenNumbers, IntermediateActivationsAgree) {
     EXPECT_GE(compared, 2 + 8 * model.config.layer_count());
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GoldenNumbers,
-                         ::testing::Values(Case{"demo", TensorType::kF32, 256}, Case{"demo", TensorType::kBF16, 256},
-                                           Case{"demo", TensorType::kF32, 7}, Case{"moe26", TensorType::kF32, 256},
-                                           Case{"moe26", TensorType::kBF16, 5}, Case{"dense31", TensorType::kF32, 256},
-                                           Case{"dense31", TensorType::kBF16, 9}),
-                         ::testing::PrintToStringParamName());
+INSTANTIATE_TEST_SUITE_P(
+    All, GoldenNumbers,
+    ::testing::Values(Case{"demo", TensorType::kF32, 256}, Case{"demo", TensorType::kBF16, 256},
+                      Case{"demo", TensorType::kF32, 7}, Case{"moe26", TensorType::kF32, 256},
+                      Case{"moe26", TensorType::kBF16, 5}, Case{"dense31", TensorType::kF32, 256},
+                      Case{"dense31", TensorType::kBF16, 9}),
+    ::testing::PrintToStringParamName());
 
 TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
     const Golden golden("demo");
@@ -158,8 +171,9 @@ TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
         if (!greedy.find("images")->items.empty()) continue;  // pictures come later
         options.max_tokens = static_cast<int32_t>(greedy.find("output")->items.size());
         std::vector<int32_t> output;
-        const Status status = generate(*session, Golden::ids(*greedy.find("ids")), options, {},
-                                       [](const GenerationEvent&) { return true; }, &output);
+        const Status status = generate(
+            *session, Golden::ids(*greedy.find("ids")), options, {},
+            [](const GenerationEvent&) { return true; }, &output);
         ASSERT_TRUE(status.ok()) << status.error().message;
         EXPECT_EQ(output, Golden::ids(*greedy.find("output"))) << greedy.find("name")->text;
         ++compared;
@@ -181,7 +195,8 @@ TEST(GoldenQuantized, Q8StaysCloseToF32) {
         for (size_t position = 0; position < ids.size(); ++position) {
             const auto log_sum = [&](const std::vector<float>& logits) {
                 double sum = 0;
-                for (size_t i = 0; i < vocabulary; ++i) sum += std::exp(double(logits[position * vocabulary + i]));
+                for (size_t i = 0; i < vocabulary; ++i)
+                    sum += std::exp(double(logits[position * vocabulary + i]));
                 return std::log(sum);
             };
             const double p_sum = log_sum(p), q_sum = log_sum(q);
@@ -192,7 +207,8 @@ TEST(GoldenQuantized, Q8StaysCloseToF32) {
             ++positions;
         }
     }
-    std::printf("mean KL divergence over %zu positions: %.2g\n", positions, divergence / double(positions));
+    std::printf("mean KL divergence over %zu positions: %.2g\n", positions,
+                divergence / double(positions));
     EXPECT_LT(divergence / double(positions), 0.01);
     EXPECT_GT(divergence / double(positions), 0.0);
 }

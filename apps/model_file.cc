@@ -1,0 +1,59 @@
+// See model_file.h. FACET_MODELS_DIR is set by the build; an installed program finds its models
+// next to itself.
+#include "model_file.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+
+#include "console.h"
+#include "environment.h"
+#include "terminal_text.h"
+
+namespace facet::app {
+
+namespace {
+
+constexpr const char* kDemoModel = "facet-demo-Q8_0.gguf";
+
+}  // namespace
+
+Result<std::string> find_model_file(const std::string& asked) {
+    if (!asked.empty()) return asked;
+    const std::string from_environment = read_environment().model;
+    if (!from_environment.empty()) return from_environment;
+
+    std::error_code ignored;
+    const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+    for (const auto& folder : {std::filesystem::path(FACET_MODELS_DIR), program / "../models",
+                               program / "../share/facet/models"}) {
+        const auto path = (folder / kDemoModel).lexically_normal();
+        if (!std::filesystem::is_regular_file(path, ignored)) continue;
+        note("using the demo model, a toy that knows a few things; use -m FILE for a real one");
+        return path.string();
+    }
+    return Error{ErrorKind::kNotFound,
+                 fmt::format("no model: -m and FACET_MODEL are not given, and the demo model {} is "
+                             "not in {}",
+                             kDemoModel, FACET_MODELS_DIR)};
+}
+
+Result<Model> open_model(const ModelOptions& options, ModelUse use) {
+    const std::string path = FACET_TRY(find_model_file(options.path));
+    const bool terminal = is_terminal(kStderr);
+    if (terminal) {
+        const std::string name = neutralize(std::filesystem::path(path).filename().string());
+        write_raw(kStderr, fmt::format("loading {} ...", name));
+    }
+    facet_model_options api_options = facet_model_options_default();
+    api_options.device = options.device.empty() ? nullptr : options.device.c_str();
+    api_options.threads = options.threads;
+    api_options.vocab_only = use == ModelUse::kTextOnly ? 1 : 0;
+    facet_model* model = nullptr;
+    const Status opened = api_status(facet_model_open(path.c_str(), &api_options, &model));
+    if (terminal) write_raw(kStderr, "\r\x1b[K");
+    if (!opened.ok()) return Error(opened.error());
+    return Model(model);
+}
+
+}  // namespace facet::app

@@ -1,0 +1,21 @@
+// Which model a command uses, and opening it without leaving the user in front of a silent screen.
+#pragma once
+
+#include <string>
+
+#include "api.h"
+#include "base/result.h"
+#include "options.h"
+
+namespace facet::app {
+
+// `asked` (-m) if given, else FACET_MODEL, else the demo model that comes with the project; the
+// latter is said on stderr. Errors: none given and no demo model found.
+Result<std::string> find_model_file(const std::string& asked);
+
+enum class ModelUse { kRun, kTextOnly };
+
+// Finds and opens; a terminal shows that it is loading. Errors: as facet_model_open.
+Result<Model> open_model(const ModelOptions& options, ModelUse use);
+
+}  // namespace facet::app
