@@ -2,15 +2,16 @@
  *
  * First cut: names and meanings may still change before version 1.0; see CHANGELOG.md.
  *
- * Ownership   Handles are opaque; each *_open / *_create has its *_close / *_destroy, and null is accepted there.
- *             Text handed out as `char**` belongs to the caller: facet_free(). Ids handed out as `int32_t**` too.
- * Strings     UTF-8. Text that carries a length may hold any byte; invalid UTF-8 is replaced by U+FFFD.
- *             JSON texts are objects or arrays as named; unknown members are ignored.
- * Errors      Functions return FACET_OK or an error code; facet_last_error() then gives one sentence that names what
- *             was expected and what was found. No function exits, prints, or throws.
- * Threads     A model may be used by any number of threads at once. A session belongs to one thread at a time, except
- *             facet_session_cancel(), which any thread (or signal handler) may call. facet_last_error() is per thread.
- * Units       Sizes in bytes, times in milliseconds, positions and lengths in tokens.
+ * Ownership   Handles are opaque; each *_open / *_create has its *_close / *_destroy, and null is
+ * accepted there. Text handed out as `char**` belongs to the caller: facet_free(). Ids handed out
+ * as `int32_t**` too. Strings     UTF-8. Text that carries a length may hold any byte; invalid
+ * UTF-8 is replaced by U+FFFD. JSON texts are objects or arrays as named; unknown members are
+ * ignored. Errors      Functions return FACET_OK or an error code; facet_last_error() then gives
+ * one sentence that names what was expected and what was found. No function exits, prints, or
+ * throws. Threads     A model may be used by any number of threads at once. A session belongs to
+ * one thread at a time, except facet_session_cancel(), which any thread (or signal handler) may
+ * call. facet_last_error() is per thread. Units       Sizes in bytes, times in milliseconds,
+ * positions and lengths in tokens.
  */
 #ifndef FACET_FACET_H
 #define FACET_FACET_H
@@ -35,98 +36,116 @@ typedef enum facet_status {
 /* The version of the library, for example "0.1.0". Static; do not free. */
 const char* facet_version(void);
 
-/* What went wrong in this thread's last failed call. Valid until that thread's next call; do not free. */
+/* What went wrong in this thread's last failed call. Valid until that thread's next call; do not
+ * free. */
 const char* facet_last_error(void);
 
 /* Frees what this library handed out as char** or int32_t**. Null is accepted. */
 void facet_free(void* pointer);
 
-/* ---- model ---------------------------------------------------------------------------------------------------- */
+/* ---- model
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 typedef struct facet_model facet_model;
 
 typedef struct facet_model_options {
-    const char* device;  /* "reference", or null for the best this build has */
-    int32_t threads;     /* worker threads; 0 = one a core */
-    int32_t vocab_only;  /* 1: load the tokenizer only; the file may be vocabulary-only */
+    const char* device; /* "reference", or null for the best this build has */
+    int32_t threads;    /* worker threads; 0 = one a core */
+    int32_t vocab_only; /* 1: load the tokenizer only; the file may be vocabulary-only */
 } facet_model_options;
 
 facet_model_options facet_model_options_default(void);
 
 /* Opens a Gemma 4 GGUF file (or the first file of a split one). Weights are mapped, not copied.
- * Errors: no such file, not a GGUF, another architecture, an inconsistent or damaged file. `options` may be null. */
-facet_status facet_model_open(const char* path, const facet_model_options* options, facet_model** out);
+ * Errors: no such file, not a GGUF, another architecture, an inconsistent or damaged file.
+ * `options` may be null. */
+facet_status facet_model_open(const char* path, const facet_model_options* options,
+                              facet_model** out);
 /* Sessions keep what they need of a model alive; the order of closing does not matter. */
 void facet_model_close(facet_model* model);
 
-/* What a file holds, as JSON (docs/cli.md, `inspect --json`): variant, counts by type, bytes a token by group, tensors,
- * memory plan, warnings. `context` is the context length to plan for, 0 = the default. */
+/* What a file holds, as JSON (docs/cli.md, `inspect --json`): variant, counts by type, bytes a
+ * token by group, tensors, memory plan, warnings. `context` is the context length to plan for, 0 =
+ * the default. */
 facet_status facet_inspect(const char* path, int32_t context, char** json);
 
 /* JSON object: {"name", "variant", "context_length", "vocabulary", "device", "warnings": [..]}. */
 facet_status facet_model_info(const facet_model* model, char** json);
 
-/* ---- text ----------------------------------------------------------------------------------------------------- */
+/* ---- text
+ * -----------------------------------------------------------------------------------------------------
+ */
 
-/* Text to token ids; no <bos> is added. parse_special 1: the special strings in the text become special tokens;
- * 0: the text is plain whatever it contains (use this for text that people or tools wrote). */
-facet_status facet_tokenize(const facet_model* model, const char* text, size_t text_bytes, int32_t parse_special,
-                            int32_t** ids, size_t* count);
+/* Text to token ids; no <bos> is added. parse_special 1: the special strings in the text become
+ * special tokens; 0: the text is plain whatever it contains (use this for text that people or tools
+ * wrote). */
+facet_status facet_tokenize(const facet_model* model, const char* text, size_t text_bytes,
+                            int32_t parse_special, int32_t** ids, size_t* count);
 
 /* Token ids to text. show_special 1: special tokens appear as their text, 0: not at all.
- * Errors: an id outside the vocabulary. The text is NUL-terminated and `text_bytes` long (it may hold NULs). */
-facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size_t count, int32_t show_special,
-                              char** text, size_t* text_bytes);
+ * Errors: an id outside the vocabulary. The text is NUL-terminated and `text_bytes` long (it may
+ * hold NULs). */
+facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size_t count,
+                              int32_t show_special, char** text, size_t* text_bytes);
 
-/* Chat request to prompt. request_json: {"messages": [..], "tools": [..]|null, "options": {"template": "large"|"small",
- * "add_generation_prompt", "enable_thinking", "preserve_thinking", "exact"}}; messages and tools in OpenAI's form.
- * `template` defaults to the model's own, `exact` (the official template byte for byte) to false.
- * Answers {"rendered": text, "ids": [..], "opens_thought": bool}. */
+/* Chat request to prompt. request_json: {"messages": [..], "tools": [..]|null, "options":
+ * {"template": "large"|"small", "add_generation_prompt", "enable_thinking", "preserve_thinking",
+ * "exact"}}; messages and tools in OpenAI's form. `template` defaults to the model's own, `exact`
+ * (the official template byte for byte) to false. Answers {"rendered": text, "ids": [..],
+ * "opens_thought": bool}. */
 facet_status facet_render(const facet_model* model, const char* request_json, char** json);
 
 /* A model's raw output to its meaning. request_json: {"raw": text, "prompt_opened_thought": bool,
- * "ended_by": "stop"|"length", "tools": [..]|null}; special strings in `raw` stand for the special tokens.
- * Answers {"reasoning", "content", "tool_calls": [{"name", "arguments"}], "repaired", "malformed", "finish_reason"}. */
+ * "ended_by": "stop"|"length", "tools": [..]|null}; special strings in `raw` stand for the special
+ * tokens. Answers {"reasoning", "content", "tool_calls": [{"name", "arguments"}], "repaired",
+ * "malformed", "finish_reason"}. */
 facet_status facet_parse(const facet_model* model, const char* request_json, char** json);
 
-/* ---- sessions ------------------------------------------------------------------------------------------------- */
+/* ---- sessions
+ * -------------------------------------------------------------------------------------------------
+ */
 
 typedef struct facet_session facet_session;
 
 typedef struct facet_session_options {
-    int32_t context; /* positions the session can hold; 0 = the default (8192, or the model's if that is less) */
+    int32_t context; /* positions the session can hold; 0 = the default (8192, or the model's if
+                        that is less) */
 } facet_session_options;
 
 facet_session_options facet_session_options_default(void);
 
-/* A conversation: a KV cache and the ids it holds. Errors: context beyond the model's, not enough memory. */
-facet_status facet_session_create(facet_model* model, const facet_session_options* options, facet_session** out);
+/* A conversation: a KV cache and the ids it holds. Errors: context beyond the model's, not enough
+ * memory. */
+facet_status facet_session_create(facet_model* model, const facet_session_options* options,
+                                  facet_session** out);
 void facet_session_destroy(facet_session* session);
 
-/* Stops a running generate or chat call of this session at the next token; it then ends with FACET_FINISH_CANCELLED.
- * Async-signal-safe. Without a running call it has no effect. */
+/* Stops a running generate or chat call of this session at the next token; it then ends with
+ * FACET_FINISH_CANCELLED. Async-signal-safe. Without a running call it has no effect. */
 void facet_session_cancel(facet_session* session);
 
 /* Logits after the soft-cap, for the asked positions of `ids` (used as given, no <bos> added).
  *   positions [position_count], ascending, each below count
  *   logits    [position_count, vocabulary] f32, overwritten
  * Errors: an id outside the vocabulary, more ids than the context. */
-facet_status facet_session_logits(facet_session* session, const int32_t* ids, size_t count, const int32_t* positions,
-                                  size_t position_count, float* logits);
+facet_status facet_session_logits(facet_session* session, const int32_t* ids, size_t count,
+                                  const int32_t* positions, size_t position_count, float* logits);
 
 typedef struct facet_logit_bias {
     int32_t id;
     float bias; /* added to the logit; -100 or less forbids the token */
 } facet_logit_bias;
 
-/* How to choose tokens and when to stop. Start from facet_generation_options_default(): Gemma 4's model card
- * (temperature 1.0, top-k 64, top-p 0.95, everything else off). */
+/* How to choose tokens and when to stop. Start from facet_generation_options_default(): Gemma 4's
+ * model card (temperature 1.0, top-k 64, top-p 0.95, everything else off). */
 typedef struct facet_generation_options {
-    float temperature;        /* 0 = greedy: always the best token */
-    int32_t top_k;            /* keep the k best; 0 = all */
-    float top_p;              /* keep the smallest set with this probability; 1 = all */
-    float min_p;              /* drop tokens below this share of the best one's probability; 0 = none */
-    float repetition_penalty; /* divides positive, multiplies negative logits of tokens seen; 1 = off */
+    float temperature; /* 0 = greedy: always the best token */
+    int32_t top_k;     /* keep the k best; 0 = all */
+    float top_p;       /* keep the smallest set with this probability; 1 = all */
+    float min_p;       /* drop tokens below this share of the best one's probability; 0 = none */
+    float repetition_penalty; /* divides positive, multiplies negative logits of tokens seen; 1 =
+                                 off */
     float presence_penalty;   /* subtracted once from tokens generated before; 0 = off */
     float frequency_penalty;  /* subtracted for each time a token was generated; 0 = off */
     const facet_logit_bias* logit_bias;
@@ -135,13 +154,15 @@ typedef struct facet_generation_options {
     int32_t max_tokens; /* thoughts included; 0 or less = as many as the context holds */
     const char* const* stop; /* answer text that ends the generation (not included in the output) */
     size_t stop_count;
-    int32_t thinking_budget;  /* thought tokens after which the thought is closed; negative = no limit */
+    int32_t
+        thinking_budget; /* thought tokens after which the thought is closed; negative = no limit */
     int32_t repetition_guard; /* 1: end with FACET_FINISH_LENGTH when the output repeats itself */
 } facet_generation_options;
 
 facet_generation_options facet_generation_options_default(void);
 
-/* The same with what the model's file recommends (general.sampling.*) in place of the model card's values. */
+/* The same with what the model's file recommends (general.sampling.*) in place of the model card's
+ * values. */
 facet_generation_options facet_model_generation_options(const facet_model* model);
 
 typedef enum facet_finish {
@@ -166,12 +187,14 @@ typedef enum facet_event_kind {
     FACET_EVENT_TEXT = 2,      /* new text of the answer */
     FACET_EVENT_TOOL_CALL = 3, /* a complete call; text is {"id", "name", "arguments": {..}} */
     FACET_EVENT_END = 4,       /* the last event; finish and usage are set */
-    FACET_EVENT_THOUGHT_RETRACTED = 5 /* the thought so far was the answer: its text follows as FACET_EVENT_TEXT */
+    FACET_EVENT_THOUGHT_RETRACTED =
+        5 /* the thought so far was the answer: its text follows as FACET_EVENT_TEXT */
 } facet_event_kind;
 
 typedef struct facet_event {
     facet_event_kind kind;
-    const char* text;  /* valid UTF-8, NUL-terminated, valid during the callback only; null where none */
+    const char*
+        text; /* valid UTF-8, NUL-terminated, valid during the callback only; null where none */
     size_t text_bytes;
     int32_t done;
     int32_t total;
@@ -179,21 +202,25 @@ typedef struct facet_event {
     const facet_usage* usage;
 } facet_event;
 
-/* Receives events in order, in the thread of the call. Return 0 to go on, anything else to cancel. */
+/* Receives events in order, in the thread of the call. Return 0 to go on, anything else to cancel.
+ */
 typedef int (*facet_event_fn)(const facet_event* event, void* user);
 
-/* Answers a chat request (the form of facet_render). What the session already holds of the prompt is reused.
- * Ends with one FACET_EVENT_END, unless it returns an error. `options` null: those of facet_model_generation_options().
- * Errors: a malformed request, a prompt that leaves no room in the context. */
+/* Answers a chat request (the form of facet_render). What the session already holds of the prompt
+ * is reused. Ends with one FACET_EVENT_END, unless it returns an error. `options` null: those of
+ * facet_model_generation_options(). Errors: a malformed request, a prompt that leaves no room in
+ * the context. */
 facet_status facet_session_chat(facet_session* session, const char* request_json,
-                                const facet_generation_options* options, facet_event_fn on_event, void* user);
+                                const facet_generation_options* options, facet_event_fn on_event,
+                                void* user);
 
-/* Continues raw ids (the caller writes <bos> and any turn markers). All output is FACET_EVENT_TEXT with special tokens
- * left out. Otherwise as facet_session_chat. With `output` not null it receives the sampled ids, the end token
- * included, which the caller frees. */
+/* Continues raw ids (the caller writes <bos> and any turn markers). All output is FACET_EVENT_TEXT
+ * with special tokens left out. Otherwise as facet_session_chat. With `output` not null it receives
+ * the sampled ids, the end token included, which the caller frees. */
 facet_status facet_session_generate(facet_session* session, const int32_t* ids, size_t count,
-                                    const facet_generation_options* options, facet_event_fn on_event, void* user,
-                                    int32_t** output, size_t* output_count);
+                                    const facet_generation_options* options,
+                                    facet_event_fn on_event, void* user, int32_t** output,
+                                    size_t* output_count);
 
 #ifdef __cplusplus
 }

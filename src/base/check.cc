@@ -6,7 +6,8 @@
 namespace facet {
 
 void check_failed(const char* file, int line, const char* condition) {
-    std::fprintf(stderr, "facet: internal error at %s:%d: %s does not hold\n", file, line, condition);
+    std::fprintf(stderr, "facet: internal error at %s:%d: %s does not hold\n", file, line,
+                 condition);
     std::abort();
 }
 

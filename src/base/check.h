@@ -1,6 +1,8 @@
-// Broken assumptions of our own: they stop the program, always (FACET_CHECK) or in debug builds (FACET_DCHECK).
+// Broken assumptions of our own: they stop the program, always (FACET_CHECK) or in debug builds
+// (FACET_DCHECK).
 //
-// No input from outside, however broken, may reach a FACET_CHECK; that is what Result (result.h) is for.
+// No input from outside, however broken, may reach a FACET_CHECK; that is what Result (result.h) is
+// for.
 #pragma once
 
 namespace facet {
@@ -10,11 +12,11 @@ namespace facet {
 
 }  // namespace facet
 
-#define FACET_CHECK(condition)                                       \
-    do {                                                             \
-        if (!(condition)) [[unlikely]] {                             \
-            ::facet::check_failed(__FILE__, __LINE__, #condition);   \
-        }                                                            \
+#define FACET_CHECK(condition)                                     \
+    do {                                                           \
+        if (!(condition)) [[unlikely]] {                           \
+            ::facet::check_failed(__FILE__, __LINE__, #condition); \
+        }                                                          \
     } while (false)
 
 #ifdef NDEBUG

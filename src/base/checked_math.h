@@ -1,4 +1,5 @@
-// 64-bit arithmetic on numbers that a file or a request claims: overflow is a value, never a wrap-around.
+// 64-bit arithmetic on numbers that a file or a request claims: overflow is a value, never a
+// wrap-around.
 #pragma once
 
 #include <cstdint>

@@ -27,8 +27,12 @@ class Builder {
 
     bool null() { return add(Json::null()); }
     bool boolean(bool value) { return add(Json::of(value)); }
-    bool number_integer(number_integer_t value) { return add(Json::number(fmt::format("{}", value))); }
-    bool number_unsigned(number_unsigned_t value) { return add(Json::number(fmt::format("{}", value))); }
+    bool number_integer(number_integer_t value) {
+        return add(Json::number(fmt::format("{}", value)));
+    }
+    bool number_unsigned(number_unsigned_t value) {
+        return add(Json::number(fmt::format("{}", value)));
+    }
     bool number_float(number_float_t, const string_t& lexeme) { return add(Json::number(lexeme)); }
     bool string(string_t& value) { return add(Json::of(std::string_view(value))); }
     bool binary(binary_t&) { return false; }
@@ -83,7 +87,8 @@ class Builder {
         } else if (stack_.back().value.is_array()) {
             stack_.back().value.items.push_back(std::move(value));
         } else {
-            stack_.back().value.members.emplace_back(std::move(stack_.back().key), std::move(value));
+            stack_.back().value.members.emplace_back(std::move(stack_.back().key),
+                                                     std::move(value));
         }
         return true;
     }
@@ -149,7 +154,8 @@ Json::Json() = default;
 
 Result<Json> Json::parse(std::string_view text, const JsonLimits& limits) {
     Builder builder(limits);
-    if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder)) return invalid_input(builder.error());
+    if (!nlohmann::json::sax_parse(text.begin(), text.end(), &builder))
+        return invalid_input(builder.error());
     return std::move(builder.root);
 }
 

@@ -34,8 +34,10 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
     if (file.value < 0) return system_error(path, "open");
     struct stat info = {};
     if (::fstat(file.value, &info) != 0) return system_error(path, "read its size");
-    if (S_ISDIR(info.st_mode)) return invalid_input(fmt::format("{}: is a directory, expected a file", path));
-    if (!S_ISREG(info.st_mode)) return invalid_input(fmt::format("{}: is not a regular file", path));
+    if (S_ISDIR(info.st_mode))
+        return invalid_input(fmt::format("{}: is a directory, expected a file", path));
+    if (!S_ISREG(info.st_mode))
+        return invalid_input(fmt::format("{}: is not a regular file", path));
     if (info.st_size == 0) return invalid_input(fmt::format("{}: the file is empty", path));
 
     MappedFile mapped;
@@ -74,7 +76,8 @@ Result<std::string> read_text_file(const std::string& path, size_t limit_bytes) 
         if (count == 0) return text;
         text.append(buffer, static_cast<size_t>(count));
         if (text.size() > limit_bytes) {
-            return invalid_input(fmt::format("{}: larger than the limit of {} bytes", path, limit_bytes));
+            return invalid_input(
+                fmt::format("{}: larger than the limit of {} bytes", path, limit_bytes));
         }
     }
 }

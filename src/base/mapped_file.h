@@ -1,6 +1,8 @@
-// A whole file mapped read-only: weights are used where the page cache holds them, nothing is copied.
+// A whole file mapped read-only: weights are used where the page cache holds them, nothing is
+// copied.
 //
-// Owns the mapping, not the meaning of a byte. The mapping lives as long as the object; moving it keeps the address.
+// Owns the mapping, not the meaning of a byte. The mapping lives as long as the object; moving it
+// keeps the address.
 #pragma once
 
 #include <cstddef>
@@ -34,7 +36,8 @@ class MappedFile {
     size_t size_ = 0;
 };
 
-// The whole of a small text file (a prompt, a configuration). Errors: as open(), or larger than `limit_bytes`.
+// The whole of a small text file (a prompt, a configuration). Errors: as open(), or larger than
+// `limit_bytes`.
 Result<std::string> read_text_file(const std::string& path, size_t limit_bytes);
 
 }  // namespace facet

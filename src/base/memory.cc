@@ -8,7 +8,8 @@ namespace facet {
 Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) {
     ZeroedMemory memory;
     if (bytes == 0) return memory;
-    void* address = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* address =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (address == MAP_FAILED) {
         return Error{ErrorKind::kOutOfMemory, fmt::format("cannot get {} bytes of memory", bytes)};
     }

@@ -1,4 +1,5 @@
-// Zeroed memory straight from the system: pages cost nothing until they are first written, and a refusal is a value.
+// Zeroed memory straight from the system: pages cost nothing until they are first written, and a
+// refusal is a value.
 #pragma once
 
 #include <cstddef>

@@ -1,8 +1,8 @@
 // Errors as values, for everything that is outside our control: files, requests, the machine.
 //
-// Owns: Error, Result<T>, Status and the FACET_TRY macro. Our own mistakes are not errors; they go through
-// FACET_CHECK (check.h). An Error's message is one sentence that a user can act on: it names the file, the
-// tensor or key, what was expected and what was found.
+// Owns: Error, Result<T>, Status and the FACET_TRY macro. Our own mistakes are not errors; they go
+// through FACET_CHECK (check.h). An Error's message is one sentence that a user can act on: it
+// names the file, the tensor or key, what was expected and what was found.
 #pragma once
 
 #include <string>
@@ -13,11 +13,11 @@ namespace facet {
 
 // What kind of thing went wrong; decides an exit code or an HTTP status, never the wording.
 enum class ErrorKind {
-    kInvalidInput,   // the file, request or option is wrong
-    kNotFound,       // a file or name does not exist
-    kOutOfMemory,    // the machine cannot give what was asked
-    kUnsupported,    // well-formed, but not something Facet does
-    kIo,             // the system failed to read or write
+    kInvalidInput,  // the file, request or option is wrong
+    kNotFound,      // a file or name does not exist
+    kOutOfMemory,   // the machine cannot give what was asked
+    kUnsupported,   // well-formed, but not something Facet does
+    kIo,            // the system failed to read or write
 };
 
 struct Error {
@@ -32,7 +32,8 @@ inline Error unsupported(std::string message) {
     return {ErrorKind::kUnsupported, std::move(message)};
 }
 
-// A value or an Error. Test with ok() before value() or error(); moving out with take() leaves it empty.
+// A value or an Error. Test with ok() before value() or error(); moving out with take() leaves it
+// empty.
 template <typename T>
 class [[nodiscard]] Result {
   public:
@@ -70,9 +71,9 @@ using Status = Result<void>;
 
 }  // namespace facet
 
-// The value of a Result, or an early return of its error:  auto file = FACET_TRY(MappedFile::open(path));
-// (A GNU statement expression; g++ and clang, the compilers we build with, both have it. The counter gives nested uses
-// different names.)
+// The value of a Result, or an early return of its error:  auto file =
+// FACET_TRY(MappedFile::open(path)); (A GNU statement expression; g++ and clang, the compilers we
+// build with, both have it. The counter gives nested uses different names.)
 #define FACET_TRY(expression) FACET_TRY_NAMED(expression, __COUNTER__)
 #define FACET_TRY_NAMED(expression, counter) FACET_TRY_RESULT(expression, FACET_TRY_NAME(counter))
 #define FACET_TRY_NAME(counter) facet_try_result_##counter

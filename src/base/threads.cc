@@ -3,7 +3,8 @@
 namespace facet {
 
 ThreadPool::ThreadPool(int32_t threads) {
-    if (threads <= 0) threads = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    if (threads <= 0)
+        threads = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
     for (int32_t i = 1; i < threads; ++i) {
         workers_.emplace_back([this, i] { work(i); });
     }

@@ -1,7 +1,8 @@
 // A resident pool of threads that share one loop at a time.
 //
-// Owns the threads and the split of a range; knows nothing of what is computed. The caller works too, so a pool of one
-// starts no thread. Results do not depend on the split as long as the body computes each index by itself.
+// Owns the threads and the split of a range; knows nothing of what is computed. The caller works
+// too, so a pool of one starts no thread. Results do not depend on the split as long as the body
+// computes each index by itself.
 #pragma once
 
 #include <algorithm>
@@ -24,9 +25,10 @@ class ThreadPool {
 
     int32_t thread_count() const { return static_cast<int32_t>(workers_.size()) + 1; }
 
-    // Calls body(begin, end, thread) for disjoint ranges that cover [0, count), thread in [0, thread_count()), and
-    // returns when all are done. One loop at a time: callers from several threads must take turns.
-    // `cost_per_item` is an estimate in nanoseconds; a loop too small to share runs in the caller.
+    // Calls body(begin, end, thread) for disjoint ranges that cover [0, count), thread in [0,
+    // thread_count()), and returns when all are done. One loop at a time: callers from several
+    // threads must take turns. `cost_per_item` is an estimate in nanoseconds; a loop too small to
+    // share runs in the caller.
     template <typename Body>
     void parallel_for(int64_t count, int64_t cost_per_item, const Body& body) {
         if (workers_.empty() || count * cost_per_item < kShareFromNanoseconds) {

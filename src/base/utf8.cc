@@ -5,8 +5,9 @@ namespace facet {
 namespace {
 
 struct Sequence {
-    size_t length;        // total bytes; 0 if the lead byte is invalid
-    uint8_t second_min;   // allowed range of the second byte: excludes overlong forms, surrogates, > U+10FFFF
+    size_t length;       // total bytes; 0 if the lead byte is invalid
+    uint8_t second_min;  // allowed range of the second byte: excludes overlong forms, surrogates, >
+                         // U+10FFFF
     uint8_t second_max;
 };
 

@@ -1,4 +1,5 @@
-// The public C API (include/facet/facet.h) over the engine: handles, status codes, ownership. No behaviour of its own.
+// The public C API (include/facet/facet.h) over the engine: handles, status codes, ownership. No
+// behaviour of its own.
 #include <cstdlib>
 #include <cstring>
 #include <exception>
@@ -47,7 +48,8 @@ template <typename Body>
 facet_status guarded(const Body& body) {
     try {
         const Status status = body();
-        return status.ok() ? FACET_OK : fail(status_of(status.error().kind), status.error().message);
+        return status.ok() ? FACET_OK
+                           : fail(status_of(status.error().kind), status.error().message);
     } catch (const std::bad_alloc&) {
         return fail(FACET_ERROR_MEMORY, "out of memory");
     } catch (const std::exception& exception) {
@@ -69,7 +71,8 @@ char* copy_text(const std::string& text) {
 }
 
 int32_t* copy_ids(const std::vector<int32_t>& ids) {
-    auto* copy = static_cast<int32_t*>(std::malloc(std::max<size_t>(1, ids.size()) * sizeof(int32_t)));
+    auto* copy =
+        static_cast<int32_t*>(std::malloc(std::max<size_t>(1, ids.size()) * sizeof(int32_t)));
     if (copy == nullptr) throw std::bad_alloc();
     std::copy(ids.begin(), ids.end(), copy);
     return copy;
@@ -88,7 +91,8 @@ facet_generation_options options_with(const SamplingOptions& sampling) {
 }
 
 GenerationOptions options_of(const facet_generation_options* given, const LoadedModel& model) {
-    const facet_generation_options from = given != nullptr ? *given : options_with(model.sampling_defaults());
+    const facet_generation_options from =
+        given != nullptr ? *given : options_with(model.sampling_defaults());
     GenerationOptions options;
     options.sampling.temperature = from.temperature;
     options.sampling.top_k = from.top_k;
@@ -114,7 +118,8 @@ GenerationOptions options_of(const facet_generation_options* given, const Loaded
 
 // "call_" and 24 random letters and digits; the model itself gives calls no name to be answered by.
 std::string new_call_id() {
-    static constexpr char kAlphabet[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    static constexpr char kAlphabet[] =
+        "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
     std::random_device random;
     std::uniform_int_distribution<size_t> pick(0, sizeof kAlphabet - 2);
     std::string id = "call_";
@@ -124,7 +129,9 @@ std::string new_call_id() {
 
 std::string call_json(const ToolCall& call) {
     Json json = Json::object();
-    json.set("id", Json::of(new_call_id())).set("name", Json::of(call.name)).set("arguments", call.arguments);
+    json.set("id", Json::of(new_call_id()))
+        .set("name", Json::of(call.name))
+        .set("arguments", call.arguments);
     return json.dump();
 }
 
@@ -150,25 +157,13 @@ facet_finish finish_of(Finish finish) {
     return FACET_FINISH_STOP;
 }
 
-// Pictures and sound are rendered as placeholders, but nothing can fill them yet.
-Status refuse_media(const RenderedChat& chat, const LoadedModel& model) {
-    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
-    for (const Piece& piece : chat.pieces) {
-        if (piece.special_id < 0) continue;
-        const int special = tokenizer->vocabulary().special_of(piece.special_id);
-        if (special >= static_cast<int>(kFirstMediaSpecial)) {
-            return unsupported("messages: pictures, sound and video are not supported yet");
-        }
-    }
-    return {};
-}
-
 EventSink sink_of(facet_event_fn on_event, void* user) {
     return [on_event, user](const GenerationEvent& from) {
         if (on_event == nullptr) return true;
         const std::string text = from.call != nullptr ? call_json(*from.call) : from.text;
-        const facet_usage usage{from.usage.prompt_tokens,    from.usage.cached_tokens, from.usage.completion_tokens,
-                                from.usage.reasoning_tokens, from.usage.prefill_ms,    from.usage.decode_ms};
+        const facet_usage usage{from.usage.prompt_tokens,     from.usage.cached_tokens,
+                                from.usage.completion_tokens, from.usage.reasoning_tokens,
+                                from.usage.prefill_ms,        from.usage.decode_ms};
         facet_event event = {};
         event.kind = kind_of(from.kind);
         event.text = text.empty() ? nullptr : text.c_str();
@@ -201,7 +196,8 @@ facet_generation_options facet_model_generation_options(const facet_model* model
     return options_with(model != nullptr ? model->model->sampling_defaults() : SamplingOptions());
 }
 
-facet_status facet_model_open(const char* path, const facet_model_options* options, facet_model** out) {
+facet_status facet_model_open(const char* path, const facet_model_options* options,
+                              facet_model** out) {
     return guarded([&]() -> Status {
         FACET_TRY(require(path != nullptr, "path"));
         FACET_TRY(require(out != nullptr, "out"));
@@ -236,7 +232,8 @@ facet_status facet_model_info(const facet_model* model, char** json) {
         Json warnings = Json::array();
         for (const std::string& warning : loaded.warnings()) warnings.push(Json::of(warning));
         Json info = Json::object();
-        info.set("name", Json::of(loaded.config().name)).set("variant", Json::of(loaded.config().variant));
+        info.set("name", Json::of(loaded.config().name))
+            .set("variant", Json::of(loaded.config().variant));
         info.set("context_length", Json::integer(loaded.config().context_length));
         info.set("vocabulary", Json::integer(loaded.vocabulary_size()));
         info.set("device", device.ok() ? Json::of(device.value()->name()) : Json::null());
@@ -246,21 +243,23 @@ facet_status facet_model_info(const facet_model* model, char** json) {
     });
 }
 
-facet_status facet_tokenize(const facet_model* model, const char* text, size_t text_bytes, int32_t parse_special,
-                            int32_t** ids, size_t* count) {
+facet_status facet_tokenize(const facet_model* model, const char* text, size_t text_bytes,
+                            int32_t parse_special, int32_t** ids, size_t* count) {
     return guarded([&]() -> Status {
-        FACET_TRY(require(model != nullptr && ids != nullptr && count != nullptr, "model, ids, count"));
+        FACET_TRY(
+            require(model != nullptr && ids != nullptr && count != nullptr, "model, ids, count"));
         FACET_TRY(require(text != nullptr || text_bytes == 0, "text"));
         const Tokenizer* tokenizer = FACET_TRY(model->model->tokenizer());
-        const std::vector<int32_t> encoded = tokenizer->encode({text, text_bytes}, parse_special != 0);
+        const std::vector<int32_t> encoded =
+            tokenizer->encode({text, text_bytes}, parse_special != 0);
         *ids = copy_ids(encoded);
         *count = encoded.size();
         return {};
     });
 }
 
-facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size_t count, int32_t show_special,
-                              char** text, size_t* text_bytes) {
+facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size_t count,
+                              int32_t show_special, char** text, size_t* text_bytes) {
     return guarded([&]() -> Status {
         FACET_TRY(require(model != nullptr && text != nullptr, "model, text"));
         FACET_TRY(require(ids != nullptr || count == 0, "ids"));
@@ -268,8 +267,9 @@ facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size
         const int32_t vocabulary = tokenizer->vocabulary().size();
         for (size_t i = 0; i < count; ++i) {
             if (ids[i] < 0 || ids[i] >= vocabulary) {
-                return invalid_input("token id " + std::to_string(ids[i]) + " at position " + std::to_string(i) +
-                                     ": expected 0 to " + std::to_string(vocabulary - 1));
+                return invalid_input("token id " + std::to_string(ids[i]) + " at position " +
+                                     std::to_string(i) + ": expected 0 to " +
+                                     std::to_string(vocabulary - 1));
             }
         }
         const std::string decoded = tokenizer->decode({ids, count}, show_special != 0);
@@ -281,7 +281,8 @@ facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size
 
 facet_status facet_render(const facet_model* model, const char* request_json, char** json) {
     return guarded([&]() -> Status {
-        FACET_TRY(require(model != nullptr && request_json != nullptr && json != nullptr, "model, request, json"));
+        FACET_TRY(require(model != nullptr && request_json != nullptr && json != nullptr,
+                          "model, request, json"));
         *json = copy_text(FACET_TRY(render_json(*model->model, request_json)).dump());
         return {};
     });
@@ -289,13 +290,15 @@ facet_status facet_render(const facet_model* model, const char* request_json, ch
 
 facet_status facet_parse(const facet_model* model, const char* request_json, char** json) {
     return guarded([&]() -> Status {
-        FACET_TRY(require(model != nullptr && request_json != nullptr && json != nullptr, "model, request, json"));
+        FACET_TRY(require(model != nullptr && request_json != nullptr && json != nullptr,
+                          "model, request, json"));
         *json = copy_text(FACET_TRY(parse_json(*model->model, request_json)).dump());
         return {};
     });
 }
 
-facet_status facet_session_create(facet_model* model, const facet_session_options* options, facet_session** out) {
+facet_status facet_session_create(facet_model* model, const facet_session_options* options,
+                                  facet_session** out) {
     return guarded([&]() -> Status {
         FACET_TRY(require(model != nullptr && out != nullptr, "model, out"));
         *out = nullptr;
@@ -315,29 +318,38 @@ facet_status facet_session_logits(facet_session* session, const int32_t* ids, si
                                   const int32_t* positions, size_t position_count, float* logits) {
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && ids != nullptr, "session, ids"));
-        FACET_TRY(require((positions != nullptr && logits != nullptr) || position_count == 0, "positions, logits"));
+        FACET_TRY(require((positions != nullptr && logits != nullptr) || position_count == 0,
+                          "positions, logits"));
         return session->session->logits_at({ids, count}, {positions, position_count}, logits);
     });
 }
 
 facet_status facet_session_chat(facet_session* session, const char* request_json,
-                                const facet_generation_options* options, facet_event_fn on_event, void* user) {
+                                const facet_generation_options* options, facet_event_fn on_event,
+                                void* user) {
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && request_json != nullptr, "session, request"));
-        const ChatPrompt prompt = FACET_TRY(render_request(session->session->model(), request_json));
-        FACET_TRY(refuse_media(prompt.rendered, session->session->model()));
+        const ChatPrompt prompt =
+            FACET_TRY(render_request(session->session->model(), request_json));
+        if (prompt.rendered.media_count > 0) {
+            return unsupported("messages: pictures, sound and video are not supported yet");
+        }
         const ReplyFormat format{true, &prompt.tools, prompt.rendered.opens_thought};
-        return generate(*session->session, prompt.ids, options_of(options, session->session->model()), format, sink_of(on_event, user), nullptr);
+        return generate(*session->session, prompt.ids,
+                        options_of(options, session->session->model()), format,
+                        sink_of(on_event, user), nullptr);
     });
 }
 
 facet_status facet_session_generate(facet_session* session, const int32_t* ids, size_t count,
-                                    const facet_generation_options* options, facet_event_fn on_event, void* user,
-                                    int32_t** output, size_t* output_count) {
+                                    const facet_generation_options* options,
+                                    facet_event_fn on_event, void* user, int32_t** output,
+                                    size_t* output_count) {
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && ids != nullptr, "session, ids"));
         std::vector<int32_t> sampled;
-        FACET_TRY(generate(*session->session, {ids, count}, options_of(options, session->session->model()), {false, nullptr, false},
+        FACET_TRY(generate(*session->session, {ids, count},
+                           options_of(options, session->session->model()), {false, nullptr, false},
                            sink_of(on_event, user), &sampled));
         if (output != nullptr) *output = copy_ids(sampled);
         if (output_count != nullptr) *output_count = sampled.size();

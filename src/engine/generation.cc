@@ -25,10 +25,17 @@ class Run {
   public:
     Run(Session& session, const Tokenizer& tokenizer, std::span<const int32_t> prompt,
         const GenerationOptions& options, const ReplyFormat& format, const EventSink& sink)
-        : session_(session), tokenizer_(tokenizer), prompt_(prompt), options_(options), sink_(sink),
-          sampler_(options.sampling, session.model().vocabulary_size(), session.model().suppressed_ids(), prompt),
-          stops_(options.stop), detokenizer_(tokenizer.vocabulary()) {
-        if (format.chat) parser_.emplace(tokenizer.vocabulary(), format.tools, format.prompt_opened_thought);
+        : session_(session),
+          tokenizer_(tokenizer),
+          prompt_(prompt),
+          options_(options),
+          sink_(sink),
+          sampler_(options.sampling, session.model().vocabulary_size(),
+                   session.model().suppressed_ids(), prompt),
+          stops_(options.stop),
+          detokenizer_(tokenizer.vocabulary()) {
+        if (format.chat)
+            parser_.emplace(tokenizer.vocabulary(), format.tools, format.prompt_opened_thought);
         const auto room = session.context() - static_cast<int32_t>(prompt.size());
         tokens_left_ = options.max_tokens > 0 ? std::min(options.max_tokens, room) : room;
     }
@@ -55,12 +62,13 @@ class Run {
     Status prefill() {
         const Clock::time_point start = Clock::now();
         usage_.prompt_tokens = static_cast<int32_t>(prompt_.size());
-        usage_.cached_tokens = FACET_TRY(session_.set_ids(prompt_, [this](int32_t done, int32_t total) {
-            GenerationEvent event{GenerationEvent::Kind::kProgress};
-            event.done = done;
-            event.total = total;
-            return sink_(event);
-        }));
+        usage_.cached_tokens =
+            FACET_TRY(session_.set_ids(prompt_, [this](int32_t done, int32_t total) {
+                GenerationEvent event{GenerationEvent::Kind::kProgress};
+                event.done = done;
+                event.total = total;
+                return sink_(event);
+            }));
         usage_.prefill_ms = milliseconds_since(start);
         return {};
     }
@@ -123,7 +131,9 @@ class Run {
     void emit(const std::vector<ReplyEvent>& events) {
         for (const ReplyEvent& reply : events) {
             switch (reply.kind) {
-                case ReplyEvent::Kind::kThought: send(GenerationEvent::Kind::kThought, reply.text); break;
+                case ReplyEvent::Kind::kThought:
+                    send(GenerationEvent::Kind::kThought, reply.text);
+                    break;
                 case ReplyEvent::Kind::kThoughtRetracted:
                     send(GenerationEvent::Kind::kThoughtRetracted, {});
                     break;
@@ -139,7 +149,9 @@ class Run {
         }
     }
 
-    void emit_text(const std::string& text) { send(GenerationEvent::Kind::kText, stops_.push(text)); }
+    void emit_text(const std::string& text) {
+        send(GenerationEvent::Kind::kText, stops_.push(text));
+    }
 
     void send(GenerationEvent::Kind kind, std::string text) {
         if (text.empty() && kind != GenerationEvent::Kind::kThoughtRetracted) return;
@@ -172,8 +184,9 @@ Status generate(Session& session, std::span<const int32_t> prompt, const Generat
     const Tokenizer* tokenizer = FACET_TRY(session.model().tokenizer());
     FACET_TRY(check_sampling_options(options.sampling, session.model().vocabulary_size()));
     if (prompt.size() >= static_cast<size_t>(session.context())) {
-        return invalid_input(fmt::format("the prompt of {} tokens leaves no room for an answer in the context of {}",
-                                         prompt.size(), session.context()));
+        return invalid_input(
+            fmt::format("the prompt of {} tokens leaves no room for an answer in the context of {}",
+                        prompt.size(), session.context()));
     }
     session.reset_cancel();
     Run run(session, *tokenizer, prompt, options, format, sink);
@@ -188,7 +201,9 @@ bool repeats_itself(std::span<const int32_t> ids) {
         const size_t span = std::max(kRepeats * period, kTokens);
         if (span > ids.size()) return false;
         const auto tail = ids.last(span);
-        if (std::equal(tail.begin() + static_cast<std::ptrdiff_t>(period), tail.end(), tail.begin())) return true;
+        if (std::equal(tail.begin() + static_cast<std::ptrdiff_t>(period), tail.end(),
+                       tail.begin()))
+            return true;
     }
     return false;
 }

@@ -1,7 +1,8 @@
 // The loop that turns a prompt into events: sample, parse, stop.
 //
-// Owns: when a reply ends (end tokens, stop strings, length, repetition, cancel), the thinking budget, usage. The three parts
-// of the loop have files of their own: session (numbers), sampler (choice), reply_parser and stop_strings (meaning).
+// Owns: when a reply ends (end tokens, stop strings, length, repetition, cancel), the thinking
+// budget, usage. The three parts of the loop have files of their own: session (numbers), sampler
+// (choice), reply_parser and stop_strings (meaning).
 #pragma once
 
 #include <cstdint>
@@ -22,7 +23,8 @@ struct GenerationOptions {
     SamplingOptions sampling;
     int32_t max_tokens = 0;  // 0 = as many as the context holds
     std::vector<std::string> stop;
-    int32_t thinking_budget = -1;  // thought tokens after which the thought is closed; negative = no limit
+    int32_t thinking_budget =
+        -1;  // thought tokens after which the thought is closed; negative = no limit
     bool repetition_guard = false;
 };
 
@@ -40,11 +42,11 @@ struct Usage {
 struct GenerationEvent {
     enum class Kind { kProgress, kThought, kThoughtRetracted, kText, kToolCall, kEnd };
     Kind kind = Kind::kText;
-    std::string text = {};       // kThought, kText: new text
+    std::string text = {};           // kThought, kText: new text
     const ToolCall* call = nullptr;  // kToolCall
-    int32_t done = 0, total = 0;  // kProgress: prompt tokens
-    Finish finish = Finish::kStop;  // kEnd
-    Usage usage = {};               // kEnd
+    int32_t done = 0, total = 0;     // kProgress: prompt tokens
+    Finish finish = Finish::kStop;   // kEnd
+    Usage usage = {};                // kEnd
 };
 
 // Receives events in order; false cancels.
@@ -57,8 +59,9 @@ struct ReplyFormat {
     bool prompt_opened_thought = false;
 };
 
-// Answers `prompt`; ends with one kEnd event unless it returns an error. `output`, if not null, receives the sampled ids.
-// Errors: a prompt that does not fit the context, an option out of range, a model without tokenizer, broken logits.
+// Answers `prompt`; ends with one kEnd event unless it returns an error. `output`, if not null,
+// receives the sampled ids. Errors: a prompt that does not fit the context, an option out of range,
+// a model without tokenizer, broken logits.
 Status generate(Session& session, std::span<const int32_t> prompt, const GenerationOptions& options,
                 const ReplyFormat& format, const EventSink& sink, std::vector<int32_t>* output);
 

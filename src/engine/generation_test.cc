@@ -83,7 +83,8 @@ TEST_F(Generation, TheThinkingBudgetClosesTheThought) {
     options_.thinking_budget = 4;
     const Collected held = chat(kThinkingSum);
     EXPECT_LT(held.usage.reasoning_tokens, free.usage.reasoning_tokens);
-    EXPECT_LE(held.usage.reasoning_tokens, 4 + 2) << "the newline and the closing token are counted";
+    EXPECT_LE(held.usage.reasoning_tokens, 4 + 2)
+        << "the newline and the closing token are counted";
     EXPECT_FALSE(held.text.empty());
     EXPECT_EQ(free.thought.rfind(held.thought, 0), 0u) << "the thought is cut, not changed";
 }
@@ -119,7 +120,8 @@ TEST_F(Generation, ASecondTurnReusesTheFirst) {
 }
 
 TEST_F(Generation, ToolCallsEndTheReply) {
-    const Collected answer = chat(R"({"messages": [{"role": "user", "content": "Please read the file index.py."}],
+    const Collected answer =
+        chat(R"({"messages": [{"role": "user", "content": "Please read the file index.py."}],
         "tools": [{"type": "function", "function": {"name": "read_file", "description": "Read a file.", "parameters":
         {"type": "object", "properties": {"path": {"type": "string", "description": "File name"}}, "required": ["path"]}}}]})");
     ASSERT_EQ(answer.calls.size(), 1u);
@@ -141,7 +143,8 @@ TEST_F(Generation, SameSeedSameTokens) {
 TEST_F(Generation, APromptWithoutRoomIsRefused) {
     session_ = Session::create(model_, 10).take();
     const std::vector<int32_t> prompt(10, 2);
-    const Status status = generate(*session_, prompt, options_, {}, [](const GenerationEvent&) { return true; }, nullptr);
+    const Status status = generate(
+        *session_, prompt, options_, {}, [](const GenerationEvent&) { return true; }, nullptr);
     ASSERT_FALSE(status.ok());
     EXPECT_NE(status.error().message.find("context of 10"), std::string::npos);
 }
@@ -150,8 +153,10 @@ TEST_F(Generation, TheContextIsFilledToTheLastTokenAndNotBeyond) {
     session_ = Session::create(model_, 40).take();
     options_.max_tokens = 0;
     options_.sampling.logit_bias = {};
-    for (const Special end : {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin}) {
-        options_.sampling.logit_bias.push_back({model_->tokenizer().take()->vocabulary().id_of(end), -100});
+    for (const Special end :
+         {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin}) {
+        options_.sampling.logit_bias.push_back(
+            {model_->tokenizer().take()->vocabulary().id_of(end), -100});
     }
     const Collected answer = chat(kSum);
     EXPECT_EQ(answer.finish, Finish::kLength);

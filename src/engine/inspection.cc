@@ -1,4 +1,5 @@
-// What a model file holds, where the bytes of a token go, and what running it takes. Nothing is computed, nothing loaded.
+// What a model file holds, where the bytes of a token go, and what running it takes. Nothing is
+// computed, nothing loaded.
 #include <fmt/format.h>
 
 #include <map>
@@ -29,7 +30,9 @@ Json type_table(const GgufFile& file) {
     Json table = Json::array();
     for (const auto& [name, row] : sorted) {
         Json json = Json::object();
-        json.set("type", Json::of(name)).set("tensors", integer(row.tensors)).set("bytes", integer(row.bytes));
+        json.set("type", Json::of(name))
+            .set("tensors", integer(row.tensors))
+            .set("bytes", integer(row.bytes));
         table.push(std::move(json));
     }
     return table;
@@ -39,7 +42,9 @@ Json token_table(const TokenBytes& bytes) {
     Json table = Json::object();
     table.set("attention", integer(bytes.attention)).set("dense_ffn", integer(bytes.dense_ffn));
     table.set("experts", integer(bytes.experts)).set("router", integer(bytes.router));
-    table.set("norms", integer(bytes.norms)).set("head", integer(bytes.head)).set("total", integer(bytes.total()));
+    table.set("norms", integer(bytes.norms))
+        .set("head", integer(bytes.head))
+        .set("total", integer(bytes.total()));
     return table;
 }
 
@@ -56,19 +61,22 @@ Json tensor_list(const GgufFile& file) {
     return list;
 }
 
-Json memory_plan(const GgufFile& file, const ModelConfig& config, const Device& device, int32_t context) {
+Json memory_plan(const GgufFile& file, const ModelConfig& config, const Device& device,
+                 int32_t context) {
     const KvPlan kv = plan_kv(config, context, device.batch_rows_max());
     const uint64_t sliding = kv.sliding_elements * device.kv_element_bytes();
     const uint64_t global = kv.global_elements * device.kv_element_bytes();
     uint64_t weights = 0;
     for (const TensorView& tensor : file.tensors()) weights += tensor.bytes.size();
     // Beside the device: the logits of a session.
-    const uint64_t work = device.work_bytes() + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
+    const uint64_t work =
+        device.work_bytes() + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
     Json plan = Json::object();
     plan.set("device", Json::of(device.name())).set("context", Json::integer(context));
     plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(sliding + global));
     plan.set("kv_sliding_bytes", integer(sliding)).set("kv_global_bytes", integer(global));
-    plan.set("work_bytes", integer(work)).set("total_bytes", integer(weights + sliding + global + work));
+    plan.set("work_bytes", integer(work))
+        .set("total_bytes", integer(weights + sliding + global + work));
     return plan;
 }
 
@@ -80,8 +88,9 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
     const Weights weights = FACET_TRY(bind_weights(file, config));
     if (context == 0) context = std::min(config.context_length, kDefaultContext);
     if (context < 1 || context > config.context_length) {
-        return invalid_input(fmt::format("context of {}: expected 1 to {}, what the model was made for", context,
-                                         config.context_length));
+        return invalid_input(
+            fmt::format("context of {}: expected 1 to {}, what the model was made for", context,
+                        config.context_length));
     }
     const std::unique_ptr<Device> device = FACET_TRY(make_device({}, config, weights));
     uint64_t parameters = 0;
@@ -96,9 +105,12 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
     answer.set("path", Json::of(path)).set("file_bytes", integer(file.file_bytes()));
     answer.set("version", Json::integer(file.version())).set("architecture", Json::of("gemma4"));
     answer.set("variant", Json::of(config.variant)).set("name", Json::of(config.name));
-    answer.set("layers", Json::integer(config.layer_count())).set("vocabulary", Json::integer(config.vocabulary));
-    answer.set("context_length", Json::integer(config.context_length)).set("parameters", integer(parameters));
-    answer.set("types", type_table(file)).set("bytes_per_token", token_table(token_bytes(config, weights)));
+    answer.set("layers", Json::integer(config.layer_count()))
+        .set("vocabulary", Json::integer(config.vocabulary));
+    answer.set("context_length", Json::integer(config.context_length))
+        .set("parameters", integer(parameters));
+    answer.set("types", type_table(file))
+        .set("bytes_per_token", token_table(token_bytes(config, weights)));
     answer.set("memory_plan", memory_plan(file, config, *device, context));
     answer.set("warnings", std::move(warnings)).set("tensors", tensor_list(file));
     return answer;

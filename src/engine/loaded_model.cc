@@ -12,9 +12,10 @@ namespace {
 std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
     std::vector<int32_t> ids;
     for (const Special special :
-         {Special::kPad, Special::kBos, Special::kUnk, Special::kMask, Special::kToolBegin, Special::kToolEnd,
-          Special::kToolResponseEnd, Special::kThink, Special::kImageBegin, Special::kAudioBegin, Special::kImage,
-          Special::kAudio, Special::kImageEnd, Special::kAudioEnd, Special::kVideo}) {
+         {Special::kPad, Special::kBos, Special::kUnk, Special::kMask, Special::kToolBegin,
+          Special::kToolEnd, Special::kToolResponseEnd, Special::kThink, Special::kImageBegin,
+          Special::kAudioBegin, Special::kImage, Special::kAudio, Special::kImageEnd,
+          Special::kAudioEnd, Special::kVideo}) {
         if (vocabulary.id_of(special) >= 0) ids.push_back(vocabulary.id_of(special));
     }
     for (int32_t id = 0; id < vocabulary.size(); ++id) {
@@ -25,7 +26,8 @@ std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
 
 }  // namespace
 
-Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path, const ModelOptions& options) {
+Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path,
+                                                       const ModelOptions& options) {
     std::shared_ptr<LoadedModel> model(new LoadedModel(FACET_TRY(GgufFile::open(path))));
     const Status text = model->load_text();
     if (!text.ok()) {
@@ -49,9 +51,10 @@ Status LoadedModel::load_weights(const DeviceOptions& options) {
     weights_ = FACET_TRY(bind_weights(file_, config_));
     warnings_ = weights_.warnings;
     if (vocabulary_ && vocabulary_->size() != config_.vocabulary) {
-        return invalid_input(fmt::format("{}: key tokenizer.ggml.tokens: expected {} entries, one a row of tensor "
-                                         "token_embd.weight, found {}",
-                                         file_.path(), config_.vocabulary, vocabulary_->size()));
+        return invalid_input(
+            fmt::format("{}: key tokenizer.ggml.tokens: expected {} entries, one a row of tensor "
+                        "token_embd.weight, found {}",
+                        file_.path(), config_.vocabulary, vocabulary_->size()));
     }
     device_ = FACET_TRY(make_device(options, config_, weights_));
     return {};
@@ -62,7 +65,8 @@ void LoadedModel::read_sampling_defaults() {
     const auto number = [this](std::string_view key, auto& value) {
         const auto found = file_.number(key);
         using Value = std::remove_reference_t<decltype(value)>;
-        if (found.ok() && found.value() && std::abs(*found.value()) < 1e6) value = static_cast<Value>(*found.value());
+        if (found.ok() && found.value() && std::abs(*found.value()) < 1e6)
+            value = static_cast<Value>(*found.value());
     };
     number("general.sampling.temp", options.temperature);
     number("general.sampling.top_k", options.top_k);
@@ -78,7 +82,8 @@ void LoadedModel::read_sampling_defaults() {
 
 Result<Device*> LoadedModel::device() const {
     if (device_ == nullptr) {
-        return invalid_input(fmt::format("{}: opened for its vocabulary only, it can not run", file_.path()));
+        return invalid_input(
+            fmt::format("{}: opened for its vocabulary only, it can not run", file_.path()));
     }
     return device_.get();
 }
@@ -91,7 +96,8 @@ Result<const Tokenizer*> LoadedModel::tokenizer() const {
 bool LoadedModel::ends_reply(int32_t id) const {
     if (!vocabulary_) return false;
     const int special = vocabulary_->special_of(id);
-    return special == static_cast<int>(Special::kEos) || special == static_cast<int>(Special::kTurnEnd) ||
+    return special == static_cast<int>(Special::kEos) ||
+           special == static_cast<int>(Special::kTurnEnd) ||
            special == static_cast<int>(Special::kToolResponseBegin) ||
            special == static_cast<int>(Special::kTurnBegin);
 }

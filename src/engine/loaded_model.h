@@ -1,4 +1,5 @@
-// A model that is open: its file, its tokenizer, its weights and the device that runs it; shared by all sessions.
+// A model that is open: its file, its tokenizer, its weights and the device that runs it; shared by
+// all sessions.
 #pragma once
 
 #include <memory>
@@ -31,9 +32,10 @@ struct ModelOptions {
 
 class LoadedModel {
   public:
-    // Errors: the file's, the configuration's, the weights', the device's. A file without a usable tokenizer opens (its
-    // numbers can be computed); text() then gives the reason.
-    static Result<std::shared_ptr<LoadedModel>> open(const std::string& path, const ModelOptions& options);
+    // Errors: the file's, the configuration's, the weights', the device's. A file without a usable
+    // tokenizer opens (its numbers can be computed); text() then gives the reason.
+    static Result<std::shared_ptr<LoadedModel>> open(const std::string& path,
+                                                     const ModelOptions& options);
 
     const GgufFile& file() const { return file_; }
     const ModelConfig& config() const { return config_; }

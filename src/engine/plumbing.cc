@@ -41,7 +41,8 @@ Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view req
     prompt.tools = FACET_TRY(tools_member(request));
     const ChatOptions options =
         FACET_TRY(chat_options_from_json(request.find("options"), model.default_chat_options()));
-    prompt.rendered = FACET_TRY(render_chat(*messages, &prompt.tools, options, tokenizer->vocabulary()));
+    prompt.rendered =
+        FACET_TRY(render_chat(*messages, &prompt.tools, options, tokenizer->vocabulary()));
     prompt.ids = tokenizer->encode(prompt.rendered.pieces);
     return prompt;
 }
@@ -52,7 +53,8 @@ Result<Json> render_json(const LoadedModel& model, std::string_view request_json
     Json ids = Json::array();
     for (const int32_t id : prompt.ids) ids.push(Json::integer(id));
     Json answer = Json::object();
-    answer.set("rendered", Json::of(rendered_text(prompt.rendered.pieces, tokenizer->vocabulary())));
+    answer.set("rendered",
+               Json::of(rendered_text(prompt.rendered.pieces, tokenizer->vocabulary())));
     answer.set("ids", std::move(ids));
     answer.set("opens_thought", Json::of(prompt.rendered.opens_thought));
     return answer;
@@ -84,7 +86,8 @@ Result<Json> parse_json(const LoadedModel& model, std::string_view request_json)
                 case ReplyEvent::Kind::kText: content += event.text; break;
                 case ReplyEvent::Kind::kToolCall: {
                     Json call = Json::object();
-                    call.set("name", Json::of(event.call.name)).set("arguments", event.call.arguments);
+                    call.set("name", Json::of(event.call.name))
+                        .set("arguments", event.call.arguments);
                     calls.push(std::move(call));
                     break;
                 }
@@ -97,7 +100,8 @@ Result<Json> parse_json(const LoadedModel& model, std::string_view request_json)
     Json answer = Json::object();
     answer.set("reasoning", Json::of(reasoning)).set("content", Json::of(content));
     answer.set("tool_calls", std::move(calls));
-    answer.set("repaired", Json::of(parser.repaired())).set("malformed", Json::of(parser.malformed()));
+    answer.set("repaired", Json::of(parser.repaired()))
+        .set("malformed", Json::of(parser.malformed()));
     answer.set("finish_reason", Json::of(finish_reason_name(parser.finish_reason())));
     return answer;
 }

@@ -1,4 +1,5 @@
-// The stages of a chat, each alone: JSON in, JSON out (docs: cli.md). What the C API and the batch commands call.
+// The stages of a chat, each alone: JSON in, JSON out (docs: cli.md). What the C API and the batch
+// commands call.
 #pragma once
 
 #include <string_view>
@@ -20,8 +21,8 @@ Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view req
 // render_request() as {"rendered", "ids", "opens_thought"}.
 Result<Json> render_json(const LoadedModel& model, std::string_view request_json);
 
-// {"raw", "prompt_opened_thought", "ended_by", "tools"} to {"reasoning", "content", "tool_calls", "repaired", "malformed",
-// "finish_reason"}; special strings in raw stand for the special tokens.
+// {"raw", "prompt_opened_thought", "ended_by", "tools"} to {"reasoning", "content", "tool_calls",
+// "repaired", "malformed", "finish_reason"}; special strings in raw stand for the special tokens.
 Result<Json> parse_json(const LoadedModel& model, std::string_view request_json);
 
 // What a file holds and needs (facet_inspect). context 0 = the default.

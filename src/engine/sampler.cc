@@ -12,7 +12,8 @@ namespace {
 
 constexpr float kForbidden = -std::numeric_limits<float>::infinity();
 
-// splitmix64's output function: well-mixed bits of a counter. Source: Steele, Lea, Flood, OOPSLA 2014.
+// splitmix64's output function: well-mixed bits of a counter. Source: Steele, Lea, Flood, OOPSLA
+// 2014.
 uint64_t mix(uint64_t value) {
     value += 0x9e3779b97f4a7c15u;
     value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -21,7 +22,9 @@ uint64_t mix(uint64_t value) {
 }
 
 // Uniform in [0, 1).
-double uniform(uint64_t seed, uint64_t step) { return static_cast<double>(mix(mix(seed) ^ step) >> 11) * 0x1p-53; }
+double uniform(uint64_t seed, uint64_t step) {
+    return static_cast<double>(mix(mix(seed) ^ step) >> 11) * 0x1p-53;
+}
 
 }  // namespace
 
@@ -40,22 +43,25 @@ Status check_sampling_options(const SamplingOptions& options, int32_t vocabulary
     };
     for (const auto& [name, value, minimum, maximum] : ranges) {
         if (!(value >= minimum && value <= maximum)) {
-            return invalid_input(fmt::format("{}: expected {} to {}, found {}", name, minimum, maximum, value));
+            return invalid_input(
+                fmt::format("{}: expected {} to {}, found {}", name, minimum, maximum, value));
         }
     }
     for (const LogitBias& bias : options.logit_bias) {
         if (bias.id < 0 || bias.id >= vocabulary) {
-            return invalid_input(fmt::format("logit_bias: token id {}: expected 0 to {}", bias.id, vocabulary - 1));
+            return invalid_input(
+                fmt::format("logit_bias: token id {}: expected 0 to {}", bias.id, vocabulary - 1));
         }
         if (std::isnan(bias.bias)) {
-            return invalid_input(fmt::format("logit_bias: bias of token id {} is not a number", bias.id));
+            return invalid_input(
+                fmt::format("logit_bias: bias of token id {} is not a number", bias.id));
         }
     }
     return {};
 }
 
-Sampler::Sampler(const SamplingOptions& options, int32_t vocabulary, std::span<const int32_t> suppressed,
-                 std::span<const int32_t> prompt)
+Sampler::Sampler(const SamplingOptions& options, int32_t vocabulary,
+                 std::span<const int32_t> suppressed, std::span<const int32_t> prompt)
     : options_(options), suppressed_(suppressed.begin(), suppressed.end()) {
     has_penalties_ = options.repetition_penalty != 1 || options.presence_penalty != 0 ||
                      options.frequency_penalty != 0;
@@ -77,9 +83,11 @@ void Sampler::apply_penalties(std::span<float> logits) const {
     for (size_t id = 0; id < logits.size(); ++id) {
         if (!seen_[id]) continue;
         float& logit = logits[id];
-        logit = logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
+        logit =
+            logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
         if (generated_[id] == 0) continue;
-        logit -= options_.presence_penalty + options_.frequency_penalty * static_cast<float>(generated_[id]);
+        logit -= options_.presence_penalty +
+                 options_.frequency_penalty * static_cast<float>(generated_[id]);
     }
 }
 
@@ -106,12 +114,14 @@ Status Sampler::collect_candidates(std::span<const float> logits) {
     for (size_t id = 0; id < logits.size(); ++id) {
         const Candidate candidate{logits[id], static_cast<int32_t>(id)};
         if (std::isnan(candidate.logit)) {
-            return invalid_input(fmt::format("the model gave token {} a logit that is not a number", id));
+            return invalid_input(
+                fmt::format("the model gave token {} a logit that is not a number", id));
         }
         if (candidate.logit == kForbidden) continue;
         if (candidates_.size() < limit) {
             candidates_.push_back(candidate);
-            if (candidates_.size() == limit) std::make_heap(candidates_.begin(), candidates_.end(), better);
+            if (candidates_.size() == limit)
+                std::make_heap(candidates_.begin(), candidates_.end(), better);
         } else if (better(candidate, candidates_.front())) {
             std::pop_heap(candidates_.begin(), candidates_.end(), better);
             candidates_.back() = candidate;
@@ -127,15 +137,18 @@ int32_t Sampler::draw() {
     probabilities_.clear();
     double sum = 0;
     for (const Candidate& candidate : candidates_) {
-        const double scaled = (double(candidate.logit) - double(candidates_.front().logit)) / options_.temperature;
+        const double scaled =
+            (double(candidate.logit) - double(candidates_.front().logit)) / options_.temperature;
         probabilities_.push_back(std::exp(scaled));
         sum += probabilities_.back();
     }
-    // top-p: the shortest prefix that holds that share. min-p: what is at least that share of the best.
+    // top-p: the shortest prefix that holds that share. min-p: what is at least that share of the
+    // best.
     size_t kept = 0;
     double kept_sum = 0;
     while (kept < probabilities_.size()) {
-        if (kept > 0 && (kept_sum >= options_.top_p * sum || probabilities_[kept] < options_.min_p)) break;
+        if (kept > 0 && (kept_sum >= options_.top_p * sum || probabilities_[kept] < options_.min_p))
+            break;
         kept_sum += probabilities_[kept++];
     }
     double remaining = uniform(options_.seed, step_) * kept_sum;

@@ -1,7 +1,8 @@
 // From logits to one token: penalties and bias, then temperature, top-k, top-p, min-p, then a draw.
 //
-// The order is that of Hugging Face transformers. The draw depends on the seed and the number of the token only, so the same
-// seed gives the same tokens whatever runs beside it. Must not know: models, text.
+// The order is that of Hugging Face transformers. The draw depends on the seed and the number of
+// the token only, so the same seed gives the same tokens whatever runs beside it. Must not know:
+// models, text.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +40,8 @@ class Sampler {
     Sampler(const SamplingOptions& options, int32_t vocabulary, std::span<const int32_t> suppressed,
             std::span<const int32_t> prompt);
 
-    // Chooses the next token; `logits` [V] are changed in place. Errors: a logit that is not a number, no token allowed.
+    // Chooses the next token; `logits` [V] are changed in place. Errors: a logit that is not a
+    // number, no token allowed.
     Result<int32_t> sample(std::span<float> logits);
     // Counts a token that was generated (also one that was forced).
     void accept(int32_t id);
@@ -57,7 +59,7 @@ class Sampler {
     SamplingOptions options_;
     std::vector<int32_t> suppressed_;
     bool has_penalties_ = false;
-    std::vector<bool> seen_;         // in the prompt or generated
+    std::vector<bool> seen_;          // in the prompt or generated
     std::vector<int32_t> generated_;  // times generated, by id; empty without penalties
     std::vector<Candidate> candidates_;
     std::vector<double> probabilities_;

@@ -17,7 +17,8 @@ SamplingOptions plain() {
 }
 
 // How often each token is drawn from these logits.
-std::map<int32_t, int> draws(const SamplingOptions& options, const std::vector<float>& logits, int count) {
+std::map<int32_t, int> draws(const SamplingOptions& options, const std::vector<float>& logits,
+                             int count) {
     Sampler sampler(options, int32_t(logits.size()), {}, {});
     std::map<int32_t, int> counts;
     for (int i = 0; i < count; ++i) {
@@ -59,7 +60,8 @@ TEST(Sampler, TopKKeepsTheKBest) {
 
 TEST(Sampler, TopPKeepsTheSmallestSetThatReachesIt) {
     SamplingOptions options = plain();
-    const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.15f), std::log(0.05f)};
+    const std::vector<float> logits = {std::log(0.5f), std::log(0.3f), std::log(0.15f),
+                                       std::log(0.05f)};
     options.top_p = 0.79f;
     EXPECT_EQ(draws(options, logits, 3000).size(), 2u);
     options.top_p = 0.85f;

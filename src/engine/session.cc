@@ -9,13 +9,14 @@
 
 namespace facet {
 
-Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<LoadedModel> model, int32_t context) {
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<LoadedModel> model,
+                                                 int32_t context) {
     Device* device = FACET_TRY(model->device());
     const int32_t limit = model->config().context_length;
     if (context == 0) context = std::min(limit, kDefaultContext);
     if (context < 1 || context > limit) {
-        return invalid_input(
-            fmt::format("context of {}: expected 1 to {}, what the model was made for", context, limit));
+        return invalid_input(fmt::format(
+            "context of {}: expected 1 to {}, what the model was made for", context, limit));
     }
     KvCache cache(model->config(), context, device->batch_rows_max());
     {
@@ -34,13 +35,14 @@ Session::Session(std::shared_ptr<LoadedModel> model, Device* device, KvCache cac
 Status Session::check_ids(std::span<const int32_t> ids) const {
     if (ids.empty()) return invalid_input("expected at least one token id, found none");
     if (ids.size() > static_cast<size_t>(context())) {
-        return invalid_input(fmt::format("{} tokens do not fit the context of {}", ids.size(), context()));
+        return invalid_input(
+            fmt::format("{} tokens do not fit the context of {}", ids.size(), context()));
     }
     const int32_t vocabulary = model_->config().vocabulary;
     for (size_t i = 0; i < ids.size(); ++i) {
         if (ids[i] < 0 || ids[i] >= vocabulary) {
-            return invalid_input(
-                fmt::format("token id {} at position {}: expected 0 to {}", ids[i], i, vocabulary - 1));
+            return invalid_input(fmt::format("token id {} at position {}: expected 0 to {}", ids[i],
+                                             i, vocabulary - 1));
         }
     }
     return {};
@@ -55,7 +57,8 @@ int32_t Session::keep_prefix(std::span<const int32_t> ids, int32_t wanted) {
     return kept;
 }
 
-void Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows, float* out) {
+void Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
+                      float* out) {
     const BatchSequence sequence{&cache_, 0, static_cast<int32_t>(tokens.size()), cache_.length()};
     const std::lock_guard lock(model_->device_mutex());
     forward(model_->config(), *device_, {tokens, {&sequence, 1}, logit_rows}, out);
@@ -86,11 +89,13 @@ void Session::append(int32_t id) {
     compute({&id, 1}, {&row, 1}, logits_.data());
 }
 
-Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions, float* out) {
+Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions,
+                          float* out) {
     FACET_TRY(check_ids(ids));
     const auto total = static_cast<int32_t>(ids.size());
     for (size_t i = 0; i < positions.size(); ++i) {
-        if (positions[i] < 0 || positions[i] >= total || (i > 0 && positions[i] <= positions[i - 1])) {
+        if (positions[i] < 0 || positions[i] >= total ||
+            (i > 0 && positions[i] <= positions[i - 1])) {
             return invalid_input(fmt::format(
                 "position {}: expected ascending positions from 0 to {}", positions[i], total - 1));
         }

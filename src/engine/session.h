@@ -1,7 +1,8 @@
-// One conversation: the ids it has computed and their KV cache. Give it the whole id list; it computes what is new.
+// One conversation: the ids it has computed and their KV cache. Give it the whole id list; it
+// computes what is new.
 //
-// Owns: prefix reuse (longest common prefix, rollback when a suffix changed), chunked prefill, cancellation.
-// Must not know: text, sampling.
+// Owns: prefix reuse (longest common prefix, rollback when a suffix changed), chunked prefill,
+// cancellation. Must not know: text, sampling.
 #pragma once
 
 #include <atomic>
@@ -19,7 +20,8 @@ namespace facet {
 class Session {
   public:
     // context 0 = the default. Errors: beyond the model's context, not enough memory.
-    static Result<std::unique_ptr<Session>> create(std::shared_ptr<LoadedModel> model, int32_t context);
+    static Result<std::unique_ptr<Session>> create(std::shared_ptr<LoadedModel> model,
+                                                   int32_t context);
 
     const LoadedModel& model() const { return *model_; }
     int32_t context() const { return cache_.context(); }
@@ -28,15 +30,17 @@ class Session {
 
     // Brings the session to hold exactly `ids` and gives the logits of the last one (see logits()).
     // progress(done, total) after each chunk; returning false cancels.
-    // Returns how many ids were known already. Errors: no ids, an id outside the vocabulary, more than the context.
-    // After a cancel the session holds a valid prefix and cancelled() is true.
-    Result<int32_t> set_ids(std::span<const int32_t> ids, const std::function<bool(int32_t, int32_t)>& progress);
+    // Returns how many ids were known already. Errors: no ids, an id outside the vocabulary, more
+    // than the context. After a cancel the session holds a valid prefix and cancelled() is true.
+    Result<int32_t> set_ids(std::span<const int32_t> ids,
+                            const std::function<bool(int32_t, int32_t)>& progress);
     // Adds one id (with room left in the context) and gives its logits.
     void append(int32_t id);
     // Logits after the last id, [V]; may be changed in place.
     std::span<float> logits() { return logits_; }
 
-    // Logits of chosen positions (ascending) of `ids`, out [positions, V]. The session holds `ids` afterwards.
+    // Logits of chosen positions (ascending) of `ids`, out [positions, V]. The session holds `ids`
+    // afterwards.
     Status logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions, float* out);
 
     // Any thread or signal handler; reset at the start of the next call by reset_cancel().
@@ -49,7 +53,8 @@ class Session {
     Status check_ids(std::span<const int32_t> ids) const;
     // Keeps at most `wanted` ids of the common prefix with `ids`; returns how many are kept.
     int32_t keep_prefix(std::span<const int32_t> ids, int32_t wanted);
-    // Computes ids[length..] until `end`, with logits for `logit_rows` (relative to the first new id) into `out`.
+    // Computes ids[length..] until `end`, with logits for `logit_rows` (relative to the first new
+    // id) into `out`.
     void compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows, float* out);
 
     std::shared_ptr<LoadedModel> model_;

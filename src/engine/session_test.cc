@@ -21,7 +21,9 @@ std::unique_ptr<Session> session_on(const std::string& path, int32_t context = 0
     return Session::create(LoadedModel::open(path, {}).take(), context).take();
 }
 
-std::vector<float> logits_of(Session& session) { return {session.logits().begin(), session.logits().end()}; }
+std::vector<float> logits_of(Session& session) {
+    return {session.logits().begin(), session.logits().end()};
+}
 
 TEST(Session, ComputesOnlyWhatIsNew) {
     auto session = session_on(kMoeModel);
@@ -30,7 +32,8 @@ TEST(Session, ComputesOnlyWhatIsNew) {
     ids.push_back(5);
     ids.push_back(6);
     EXPECT_EQ(session->set_ids(ids, {}).take(), 300);
-    EXPECT_EQ(session->set_ids(ids, {}).take(), 301) << "the last token is computed again for its logits";
+    EXPECT_EQ(session->set_ids(ids, {}).take(), 301)
+        << "the last token is computed again for its logits";
 }
 
 TEST(Session, AChangedSuffixRollsBackToTheCommonPrefix) {
@@ -78,9 +81,11 @@ TEST(Session, ACancelledPrefillLeavesAValidPrefix) {
 TEST(Session, RefusesWhatItCanNotHold) {
     auto session = session_on(kMoeModel, 16);
     EXPECT_FALSE(session->set_ids({}, {}).ok());
-    EXPECT_NE(session->set_ids(random_ids(17, 1), {}).error().message.find("context of 16"), std::string::npos);
+    EXPECT_NE(session->set_ids(random_ids(17, 1), {}).error().message.find("context of 16"),
+              std::string::npos);
     const std::vector<int32_t> outside = {1, 2000};
-    EXPECT_NE(session->set_ids(outside, {}).error().message.find("token id 2000 at position 1"), std::string::npos);
+    EXPECT_NE(session->set_ids(outside, {}).error().message.find("token id 2000 at position 1"),
+              std::string::npos);
     const std::vector<int32_t> negative = {-1};
     EXPECT_FALSE(session->set_ids(negative, {}).ok());
     auto model = LoadedModel::open(kMoeModel, {}).take();

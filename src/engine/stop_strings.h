@@ -12,7 +12,8 @@ class StopStrings {
     // Empty strings are ignored.
     explicit StopStrings(std::vector<std::string> stops);
 
-    // The text that is certain now. After a stop string was found (stopped()), the text before it, then nothing.
+    // The text that is certain now. After a stop string was found (stopped()), the text before it,
+    // then nothing.
     std::string push(std::string_view text);
     // What was held back, at the end of the text.
     std::string finish();

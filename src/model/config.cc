@@ -58,7 +58,8 @@ class KeyReader {
         }
         const std::vector<int64_t>* array = FACET_TRY(file_.integer_array(key));
         if (array->size() != static_cast<size_t>(layers)) {
-            return wrong(key, fmt::format("expected {} values, one a layer, found {}", layers, array->size()));
+            return wrong(key, fmt::format("expected {} values, one a layer, found {}", layers,
+                                          array->size()));
         }
         std::vector<int32_t> result;
         for (const int64_t element : *array) {
@@ -81,7 +82,8 @@ class KeyReader {
     }
 
   private:
-    Result<int32_t> checked(std::string_view key, int64_t value, int64_t minimum, int64_t maximum) const {
+    Result<int32_t> checked(std::string_view key, int64_t value, int64_t minimum,
+                            int64_t maximum) const {
         if (value < minimum || value > maximum) {
             return wrong(key, fmt::format("expected {} to {}, found {}", minimum, maximum, value));
         }
@@ -98,37 +100,49 @@ Status check_architecture(const GgufFile& file) {
     }
     if (*architecture == "clip") {
         return unsupported(fmt::format(
-            "{}: this is a vision tower (architecture clip), expected a gemma4 text model", file.path()));
+            "{}: this is a vision tower (architecture clip), expected a gemma4 text model",
+            file.path()));
     }
     if (*architecture != "gemma4") {
-        return unsupported(fmt::format("{}: the architecture is {}, Facet runs gemma4 only", file.path(),
-                                       *architecture));
+        return unsupported(fmt::format("{}: the architecture is {}, Facet runs gemma4 only",
+                                       file.path(), *architecture));
     }
     return {};
 }
 
-// E2B and E4B carry a table of embeddings for every layer and share KV between layers; not supported yet.
+// E2B and E4B carry a table of embeddings for every layer and share KV between layers; not
+// supported yet.
 Status refuse_small_models(const KeyReader& keys, const GgufFile& file) {
-    const int32_t per_layer = FACET_TRY(keys.integer("gemma4.embedding_length_per_layer_input", 0, kWidthMax, 0));
-    const int32_t shared = FACET_TRY(keys.integer("gemma4.attention.shared_kv_layers", 0, kLayerCountMax, 0));
+    const int32_t per_layer =
+        FACET_TRY(keys.integer("gemma4.embedding_length_per_layer_input", 0, kWidthMax, 0));
+    const int32_t shared =
+        FACET_TRY(keys.integer("gemma4.attention.shared_kv_layers", 0, kLayerCountMax, 0));
     if (per_layer == 0 && shared == 0) return {};
-    return unsupported(fmt::format(
-        "{}: this is a Gemma 4 E2B or E4B (per-layer embeddings of width {}, {} layers that share KV), which "
-        "Facet does not run yet",
-        file.path(), per_layer, shared));
+    return unsupported(
+        fmt::format("{}: this is a Gemma 4 E2B or E4B (per-layer embeddings of width {}, {} layers "
+                    "that share KV), which "
+                    "Facet does not run yet",
+                    file.path(), per_layer, shared));
 }
 
 Status read_attention(const KeyReader& keys, const GgufFile& file, ModelConfig& config) {
     const int32_t layers = config.layer_count();
-    const auto query_heads = FACET_TRY(keys.integers("gemma4.attention.head_count", layers, 1, kHeadCountMax));
-    const auto kv_heads = FACET_TRY(keys.integers("gemma4.attention.head_count_kv", layers, 1, kHeadCountMax));
-    const auto pattern = FACET_TRY(keys.integers("gemma4.attention.sliding_window_pattern", layers, 0, 1));
-    const int32_t window = FACET_TRY(keys.integer("gemma4.attention.sliding_window", 1, kContextLengthMax));
+    const auto query_heads =
+        FACET_TRY(keys.integers("gemma4.attention.head_count", layers, 1, kHeadCountMax));
+    const auto kv_heads =
+        FACET_TRY(keys.integers("gemma4.attention.head_count_kv", layers, 1, kHeadCountMax));
+    const auto pattern =
+        FACET_TRY(keys.integers("gemma4.attention.sliding_window_pattern", layers, 0, 1));
+    const int32_t window =
+        FACET_TRY(keys.integer("gemma4.attention.sliding_window", 1, kContextLengthMax));
     const float base_global = FACET_TRY(keys.number("gemma4.rope.freq_base", 1, 1e12, 1e6f));
     const float base_sliding = FACET_TRY(keys.number("gemma4.rope.freq_base_swa", 1, 1e12, 1e4f));
-    const int32_t size_global = FACET_TRY(keys.integer("gemma4.attention.key_length", 2, kHeadSizeMax));
-    const int32_t size_sliding = FACET_TRY(keys.integer("gemma4.attention.key_length_swa", 2, kHeadSizeMax));
-    // Both lengths and the rotated width are told separately but can not differ in this architecture.
+    const int32_t size_global =
+        FACET_TRY(keys.integer("gemma4.attention.key_length", 2, kHeadSizeMax));
+    const int32_t size_sliding =
+        FACET_TRY(keys.integer("gemma4.attention.key_length_swa", 2, kHeadSizeMax));
+    // Both lengths and the rotated width are told separately but can not differ in this
+    // architecture.
     const struct {
         std::string_view key;
         int32_t expected;
@@ -139,7 +153,8 @@ Status read_attention(const KeyReader& keys, const GgufFile& file, ModelConfig& 
     for (const auto& [key, expected] : same) {
         const int32_t found = FACET_TRY(keys.integer(key, 1, kHeadSizeMax, expected));
         if (found != expected) {
-            return keys.wrong(key, fmt::format("expected the key length {}, found {}", expected, found));
+            return keys.wrong(key,
+                              fmt::format("expected the key length {}, found {}", expected, found));
         }
     }
     for (int32_t i = 0; i < layers; ++i) {
@@ -153,9 +168,10 @@ Status read_attention(const KeyReader& keys, const GgufFile& file, ModelConfig& 
         layer.kv_heads = kv_heads[at];
         layer.value_is_key = file.find_tensor(fmt::format("blk.{}.attn_v.weight", i)) == nullptr;
         if (layer.query_heads % layer.kv_heads != 0) {
-            return keys.wrong("gemma4.attention.head_count_kv",
-                              fmt::format("layer {}: {} query heads can not share {} key heads evenly", i,
-                                          layer.query_heads, layer.kv_heads));
+            return keys.wrong(
+                "gemma4.attention.head_count_kv",
+                fmt::format("layer {}: {} query heads can not share {} key heads evenly", i,
+                            layer.query_heads, layer.kv_heads));
         }
         if (layer.head_size % 2 != 0) {
             return keys.wrong("gemma4.attention.key_length",
@@ -163,21 +179,23 @@ Status read_attention(const KeyReader& keys, const GgufFile& file, ModelConfig& 
         }
         if (layer.sliding && layer.value_is_key) {
             return invalid_input(fmt::format(
-                "{}: tensor blk.{}.attn_v.weight: missing, only global layers can do without", file.path(), i));
+                "{}: tensor blk.{}.attn_v.weight: missing, only global layers can do without",
+                file.path(), i));
         }
     }
     return {};
 }
 
 Status read_feed_forward(const KeyReader& keys, ModelConfig& config) {
-    const auto widths =
-        FACET_TRY(keys.integers("gemma4.feed_forward_length", config.layer_count(), 1, kFfnWidthMax));
+    const auto widths = FACET_TRY(
+        keys.integers("gemma4.feed_forward_length", config.layer_count(), 1, kFfnWidthMax));
     const int32_t experts = FACET_TRY(keys.integer("gemma4.expert_count", 0, kExpertCountMax, 0));
     int32_t used = 0;
     int32_t expert_width = 0;
     if (experts > 0) {
         used = FACET_TRY(keys.integer("gemma4.expert_used_count", 1, experts));
-        expert_width = FACET_TRY(keys.integer("gemma4.expert_feed_forward_length", 1, kFfnWidthMax));
+        expert_width =
+            FACET_TRY(keys.integer("gemma4.expert_feed_forward_length", 1, kFfnWidthMax));
     }
     for (size_t i = 0; i < config.layers.size(); ++i) {
         LayerConfig& layer = config.layers[i];
@@ -194,7 +212,8 @@ std::optional<std::string> difference(const ModelConfig& config, const VariantRo
     const auto differs = [](std::string_view what, auto expected, auto found) {
         return fmt::format("{}: expected {}, found {}", what, expected, found);
     };
-    if (config.vocabulary != row.vocabulary) return differs("vocabulary", row.vocabulary, config.vocabulary);
+    if (config.vocabulary != row.vocabulary)
+        return differs("vocabulary", row.vocabulary, config.vocabulary);
     if (config.context_length != row.context_length) {
         return differs("context length", row.context_length, config.context_length);
     }
@@ -210,10 +229,13 @@ std::optional<std::string> difference(const ModelConfig& config, const VariantRo
         } facts[] = {
             {"sliding (1) or global (0)", sliding ? 1.0 : 0.0, layer.sliding ? 1.0 : 0.0},
             {"window", sliding ? row.window : 0.0, double(layer.window)},
-            {"head size", double(sliding ? row.head_size_sliding : row.head_size_global), double(layer.head_size)},
+            {"head size", double(sliding ? row.head_size_sliding : row.head_size_global),
+             double(layer.head_size)},
             {"query heads", double(row.query_heads), double(layer.query_heads)},
-            {"key heads", double(sliding ? row.kv_heads_sliding : row.kv_heads_global), double(layer.kv_heads)},
-            {"rope base", double(sliding ? row.rope_base_sliding : row.rope_base_global), double(layer.rope_base)},
+            {"key heads", double(sliding ? row.kv_heads_sliding : row.kv_heads_global),
+             double(layer.kv_heads)},
+            {"rope base", double(sliding ? row.rope_base_sliding : row.rope_base_global),
+             double(layer.rope_base)},
             {"feed-forward width", double(row.ffn_width), double(layer.ffn_width)},
             {"experts", double(row.experts), double(layer.experts)},
             {"experts used", double(row.experts_used), double(layer.experts_used)},
@@ -221,7 +243,8 @@ std::optional<std::string> difference(const ModelConfig& config, const VariantRo
             {"value projection absent", sliding ? 0.0 : 1.0, layer.value_is_key ? 1.0 : 0.0},
         };
         for (const auto& [what, expected, found] : facts) {
-            if (expected != found) return fmt::format("layer {}, {}", i, differs(what, expected, found));
+            if (expected != found)
+                return fmt::format("layer {}, {}", i, differs(what, expected, found));
         }
     }
     return std::nullopt;
@@ -233,8 +256,9 @@ Status name_variant(const GgufFile& file, ModelConfig& config) {
     for (const VariantRow& row : kVariants) {
         if (config.layer_count() != row.layers || config.width != row.width) continue;
         if (const auto found = difference(config, row)) {
-            return invalid_input(fmt::format("{}: {} layers of width {} make this a Gemma 4 {}, but {}",
-                                             file.path(), row.layers, row.width, row.name, *found));
+            return invalid_input(
+                fmt::format("{}: {} layers of width {} make this a Gemma 4 {}, but {}", file.path(),
+                            row.layers, row.width, row.name, *found));
         }
         config.variant = row.name;
     }
@@ -254,17 +278,20 @@ Result<ModelConfig> ModelConfig::from_gguf(const GgufFile& file) {
     config.layers.resize(static_cast<size_t>(layers));
     config.width = FACET_TRY(keys.integer("gemma4.embedding_length", 1, kWidthMax));
     config.context_length = FACET_TRY(keys.integer("gemma4.context_length", 1, kContextLengthMax));
-    config.norm_epsilon = FACET_TRY(keys.number("gemma4.attention.layer_norm_rms_epsilon", 1e-12, 1e-2, 1e-6f));
+    config.norm_epsilon =
+        FACET_TRY(keys.number("gemma4.attention.layer_norm_rms_epsilon", 1e-12, 1e-2, 1e-6f));
     config.logit_softcap = FACET_TRY(keys.number("gemma4.final_logit_softcapping", 0, 1e6, 30.0f));
 
     const TensorView* embedding = file.find_tensor("token_embd.weight");
     if (embedding == nullptr) {
         return invalid_input(fmt::format("{}: tensor token_embd.weight: missing", file.path()));
     }
-    if (embedding->shape.size() != 2 || embedding->shape[0] != static_cast<uint64_t>(config.width) ||
-        embedding->shape[1] == 0 || embedding->shape[1] > static_cast<uint64_t>(kVocabularyMax)) {
-        return invalid_input(fmt::format("{}: tensor token_embd.weight: expected [{}, vocabulary], found [{}]",
-                                         file.path(), config.width, fmt::join(embedding->shape, ", ")));
+    if (embedding->shape.size() != 2 ||
+        embedding->shape[0] != static_cast<uint64_t>(config.width) || embedding->shape[1] == 0 ||
+        embedding->shape[1] > static_cast<uint64_t>(kVocabularyMax)) {
+        return invalid_input(
+            fmt::format("{}: tensor token_embd.weight: expected [{}, vocabulary], found [{}]",
+                        file.path(), config.width, fmt::join(embedding->shape, ", ")));
     }
     config.vocabulary = static_cast<int32_t>(embedding->shape[1]);
 

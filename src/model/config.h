@@ -1,8 +1,10 @@
-// What a Gemma 4 model looks like, as data: everything that differs between variants and between layers.
+// What a Gemma 4 model looks like, as data: everything that differs between variants and between
+// layers.
 //
-// Owns: reading the configuration out of GGUF metadata, checking it as a whole, and the rows of the published variants.
-// No device asks which model it is; it reads layers[i]. Must not know: devices, text.
-// Source: docs gemma4-model sections 1 and 6.1 (facts from Hugging Face transformers and google-deepmind/gemma).
+// Owns: reading the configuration out of GGUF metadata, checking it as a whole, and the rows of the
+// published variants. No device asks which model it is; it reads layers[i]. Must not know: devices,
+// text. Source: docs gemma4-model sections 1 and 6.1 (facts from Hugging Face transformers and
+// google-deepmind/gemma).
 //
 // Dimension letters, the same everywhere in model/ and below the device seam:
 //   T rows of a batch     D width of the residual stream   H query heads   K key/value heads
@@ -29,15 +31,15 @@ inline constexpr int64_t kContextLengthMax = 1 << 24;
 inline constexpr int64_t kVocabularyMax = 1 << 22;
 
 struct LayerConfig {
-    bool sliding = false;      // sees the last `window` positions only; else all of them
-    int32_t window = 0;        // sliding layers: keys seen, the query's own position included
-    int32_t head_size = 0;     // h
-    int32_t query_heads = 0;   // H
-    int32_t kv_heads = 0;      // K
+    bool sliding = false;       // sees the last `window` positions only; else all of them
+    int32_t window = 0;         // sliding layers: keys seen, the query's own position included
+    int32_t head_size = 0;      // h
+    int32_t query_heads = 0;    // H
+    int32_t kv_heads = 0;       // K
     bool value_is_key = false;  // no value projection: V is the raw key projection (global layers)
     float rope_base = 0;
-    int32_t ffn_width = 0;     // F of the dense branch
-    int32_t experts = 0;       // E; 0 = dense layer
+    int32_t ffn_width = 0;  // F of the dense branch
+    int32_t experts = 0;    // E; 0 = dense layer
     int32_t experts_used = 0;
     int32_t expert_width = 0;  // F of one expert
 
@@ -56,7 +58,8 @@ struct ModelConfig {
     std::vector<LayerConfig> layers;
 
     // Reads and checks the metadata and the presence of attn_v (which says whether V = K).
-    // Errors: another architecture, a missing or contradicting key, a published variant that differs from its row.
+    // Errors: another architecture, a missing or contradicting key, a published variant that
+    // differs from its row.
     static Result<ModelConfig> from_gguf(const GgufFile& file);
 
     int32_t layer_count() const { return static_cast<int32_t>(layers.size()); }

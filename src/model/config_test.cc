@@ -61,8 +61,9 @@ TEST(Config, RefusesE2BByName) {
 }
 
 TEST(Config, NamesAMissingKey) {
-    for (const char* key : {"gemma4.block_count", "gemma4.embedding_length", "gemma4.attention.head_count",
-                            "gemma4.attention.sliding_window", "gemma4.attention.key_length_swa"}) {
+    for (const char* key :
+         {"gemma4.block_count", "gemma4.embedding_length", "gemma4.attention.head_count",
+          "gemma4.attention.sliding_window", "gemma4.attention.key_length_swa"}) {
         EditedModel model(kDemoModel);
         model.erase(key);
         expect_refused(model, std::string("key ") + key + ": missing");
@@ -98,7 +99,8 @@ TEST(Config, RefusesAnArrayOfTheWrongLength) {
 
 TEST(Config, APublishedVariantMustMatchItsRow) {
     EditedModel model(kDemoModel);
-    model.set("gemma4.block_count", GgufType::kUint32, 30).set("gemma4.embedding_length", GgufType::kUint32, 2816);
+    model.set("gemma4.block_count", GgufType::kUint32, 30)
+        .set("gemma4.embedding_length", GgufType::kUint32, 2816);
     model.set("gemma4.attention.head_count_kv", GgufType::kUint32, 2);
     GgufArray pattern{GgufType::kBool, std::vector<int64_t>(30, 1), {}, {}};
     for (size_t i = 5; i < 30; i += 6) pattern.integers[i] = 0;
@@ -108,7 +110,8 @@ TEST(Config, APublishedVariantMustMatchItsRow) {
         model.erase_tensor(name).add_tensor({name, TensorType::kF32, {1}, std::vector<uint8_t>(4)});
     }
     EditedTensor& embedding = model.tensor("token_embd.weight");
-    embedding = {"token_embd.weight", TensorType::kF16, {2816, 16}, std::vector<uint8_t>(2816 * 16 * 2)};
+    embedding = {
+        "token_embd.weight", TensorType::kF16, {2816, 16}, std::vector<uint8_t>(2816 * 16 * 2)};
     expect_refused(model, "make this a Gemma 4 26B-A4B, but vocabulary: expected 262144, found 16");
 }
 
@@ -116,7 +119,8 @@ TEST(Config, NamesTensorAndBothShapesWhenTheyDiffer) {
     EditedModel model(kDemoModel);
     EditedTensor& tensor = model.tensor("blk.3.ffn_up.weight");
     tensor.shape = {192, 256};
-    expect_refused(model, "tensor blk.3.ffn_up.weight: expected shape [256, 192], found [192, 256]");
+    expect_refused(model,
+                   "tensor blk.3.ffn_up.weight: expected shape [256, 192], found [192, 256]");
 }
 
 TEST(Config, NamesAMissingTensor) {

@@ -1,8 +1,10 @@
-// The seam between the forward pass and the machine: a device computes coarse blocks for T rows at once.
+// The seam between the forward pass and the machine: a device computes coarse blocks for T rows at
+// once.
 //
-// A device holds the weights in whatever form it likes, the activations of the batch in work, and the KV rows of every
-// conversation. Nothing above the seam sees a pointer into them. There is no separate decode and prefill: T may be 1.
-// The reference device (reference_device.h) is the specification; others are tested against it block by block.
+// A device holds the weights in whatever form it likes, the activations of the batch in work, and
+// the KV rows of every conversation. Nothing above the seam sees a pointer into them. There is no
+// separate decode and prefill: T may be 1. The reference device (reference_device.h) is the
+// specification; others are tested against it block by block.
 #pragma once
 
 #include <cstdint>
@@ -18,16 +20,16 @@ namespace facet {
 // Consecutive rows of a batch that belong to one conversation.
 struct BatchSequence {
     KvCache* cache = nullptr;
-    int32_t first_row = 0;       // in the batch
+    int32_t first_row = 0;  // in the batch
     int32_t row_count = 0;
     int32_t first_position = 0;  // of the first row in the conversation; equals cache->length()
 };
 
 // One step's work: T rows, from one conversation or several.
 struct Batch {
-    std::span<const int32_t> tokens;  // [T]
+    std::span<const int32_t> tokens;           // [T]
     std::span<const BatchSequence> sequences;  // cover the rows in order
-    std::span<const int32_t> logit_rows;  // rows whose logits are wanted, ascending
+    std::span<const int32_t> logit_rows;       // rows whose logits are wanted, ascending
 
     int32_t row_count() const { return static_cast<int32_t>(tokens.size()); }
 };
@@ -46,10 +48,13 @@ class Device {
     // Storage for the rows that `cache` describes. Errors: not enough memory.
     virtual Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) = 0;
 
-    // The blocks, in the order forward() calls them. The residual stream x [T, D] stays inside the device.
-    virtual void embed(const Batch& batch) = 0;                          // x = sqrt(D) * E[token]
-    virtual void attention_block(int32_t layer, const Batch& batch) = 0;  // x += attention; writes KV
-    virtual void ffn_block(int32_t layer, const Batch& batch) = 0;        // x = scale * (x + feed-forward)
+    // The blocks, in the order forward() calls them. The residual stream x [T, D] stays inside the
+    // device.
+    virtual void embed(const Batch& batch) = 0;  // x = sqrt(D) * E[token]
+    virtual void attention_block(int32_t layer,
+                                 const Batch& batch) = 0;  // x += attention; writes KV
+    virtual void ffn_block(int32_t layer,
+                           const Batch& batch) = 0;  // x = scale * (x + feed-forward)
     // Logits of batch.logit_rows after the soft-cap, out [rows, V] f32.
     virtual void logits(const Batch& batch, float* out) = 0;
 };

@@ -1,4 +1,5 @@
-// How a token runs through Gemma 4. Numbers in brackets are the steps of the specification (docs: gemma4-model 2).
+// How a token runs through Gemma 4. Numbers in brackets are the steps of the specification (docs:
+// gemma4-model 2).
 //
 //   x = sqrt(D) * embedding of the token                                     [4]
 //   for each layer:
@@ -13,7 +14,8 @@
 //                         x = scale * (x + norm(dense + experts))            [21, 22]
 //   logits = 30 tanh(E norm(x) / 30)                                         [23]
 //
-// Each block as plain code is in reference_device.cc; what differs between layers is in config.layers.
+// Each block as plain code is in reference_device.cc; what differs between layers is in
+// config.layers.
 #include "model/forward.h"
 
 #include "base/check.h"
@@ -31,7 +33,8 @@ void forward(const ModelConfig& config, Device& device, const Batch& batch, floa
         device.ffn_block(layer, batch);
     }
     if (!batch.logit_rows.empty()) device.logits(batch, logits);
-    for (const BatchSequence& sequence : batch.sequences) sequence.cache->advance(sequence.row_count);
+    for (const BatchSequence& sequence : batch.sequences)
+        sequence.cache->advance(sequence.row_count);
 }
 
 }  // namespace facet

@@ -6,17 +6,22 @@
 
 namespace facet {
 
-KvCache::KvCache(const ModelConfig& config, int32_t context, int32_t batch_rows) : context_(context) {
-    for (const LayerConfig& layer : config.layers) window_max_ = std::max(window_max_, layer.window);
-    if (window_max_ > 0) ring_rows_ = std::min(context, window_max_ - 1 + batch_rows + kRollbackRows);
-    for (const LayerConfig& layer : config.layers) rows_.push_back(layer.sliding ? ring_rows_ : context);
+KvCache::KvCache(const ModelConfig& config, int32_t context, int32_t batch_rows)
+    : context_(context) {
+    for (const LayerConfig& layer : config.layers)
+        window_max_ = std::max(window_max_, layer.window);
+    if (window_max_ > 0)
+        ring_rows_ = std::min(context, window_max_ - 1 + batch_rows + kRollbackRows);
+    for (const LayerConfig& layer : config.layers)
+        rows_.push_back(layer.sliding ? ring_rows_ : context);
     FACET_CHECK(invariants_hold());
 }
 
 int32_t KvCache::keepable(int32_t wanted) const {
     const int32_t kept = std::min(wanted, length_);
     if (ring_rows_ == 0) return kept;
-    // The next query, at position `kept`, sees back to kept - window + 1; those rows must not have been overwritten.
+    // The next query, at position `kept`, sees back to kept - window + 1; those rows must not have
+    // been overwritten.
     const int32_t oldest_needed = std::max(0, kept - window_max_ + 1);
     const int32_t oldest_held = std::max(0, written_ - ring_rows_);
     return oldest_needed >= oldest_held ? kept : 0;

@@ -1,8 +1,9 @@
 // Which positions of one conversation are known, and in which storage row each layer keeps them.
 //
-// Global layers keep a row for every position; sliding layers keep a ring of the last window plus room for one batch
-// and for taking back the newest tokens, never rows for the whole context.
-// Owns: the bookkeeping, and the device's storage for it. Must not know: what a row holds (that is the device's business).
+// Global layers keep a row for every position; sliding layers keep a ring of the last window plus
+// room for one batch and for taking back the newest tokens, never rows for the whole context. Owns:
+// the bookkeeping, and the device's storage for it. Must not know: what a row holds (that is the
+// device's business).
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,9 @@
 
 namespace facet {
 
-// How many of the newest positions can be taken back while sliding layers still hold the window before them. A chat turn
-// is taken back when its prompt is written differently in the next request (gemma4-chat 2.10).
+// How many of the newest positions can be taken back while sliding layers still hold the window
+// before them. A chat turn is taken back when its prompt is written differently in the next request
+// (gemma4-chat 2.10).
 inline constexpr int32_t kRollbackRows = 1024;
 
 // Memory of one conversation on a device; made by the device, opaque to everyone else.
@@ -38,8 +40,8 @@ class KvCache {
     int32_t rows(int32_t layer) const { return rows_[static_cast<size_t>(layer)]; }
     int32_t row_of(int32_t layer, int32_t position) const { return position % rows(layer); }
 
-    // Where to go on if positions [0, wanted) should be kept: wanted itself (at most length()), or 0 if a sliding layer has
-    // overwritten the window before it.
+    // Where to go on if positions [0, wanted) should be kept: wanted itself (at most length()), or
+    // 0 if a sliding layer has overwritten the window before it.
     int32_t keepable(int32_t wanted) const;
     // Forgets positions from `length` on; `length` must be keepable.
     void truncate(int32_t length);
@@ -54,14 +56,16 @@ class KvCache {
 
     int32_t context_ = 0;
     int32_t length_ = 0;
-    int32_t written_ = 0;  // highest position ever written since the ring was last consistent, plus one
+    int32_t written_ =
+        0;  // highest position ever written since the ring was last consistent, plus one
     int32_t window_max_ = 0;
     int32_t ring_rows_ = 0;  // rows of a sliding layer; 0 if there is none
     std::vector<int32_t> rows_;
     std::unique_ptr<KvStorage> storage_;
 };
 
-// KV elements (keys and values together) that one position of a layer holds, and the rows it needs: for memory plans.
+// KV elements (keys and values together) that one position of a layer holds, and the rows it needs:
+// for memory plans.
 struct KvPlan {
     uint64_t sliding_elements = 0;
     uint64_t global_elements = 0;

@@ -43,7 +43,8 @@ TEST(KvCache, GoesBackToZeroWhenTheWindowBeforeIsGone) {
     EXPECT_EQ(cache.keepable(100), 0);
 }
 
-// Against a model of the ring: the row that a query reads must still hold the position it was written for.
+// Against a model of the ring: the row that a query reads must still hold the position it was
+// written for.
 TEST(KvCache, ARowThatIsReadHoldsItsPosition) {
     std::mt19937 random(1);
     KvCache cache(two_layers(), 20000, kBatch);
@@ -53,12 +54,14 @@ TEST(KvCache, ARowThatIsReadHoldsItsPosition) {
             const int32_t wanted = static_cast<int32_t>(random() % (cache.length() + 1));
             cache.truncate(cache.keepable(wanted));
         }
-        const int32_t count = std::min<int32_t>(1 + random() % kBatch, cache.context() - cache.length());
+        const int32_t count =
+            std::min<int32_t>(1 + random() % kBatch, cache.context() - cache.length());
         if (count == 0) {
             cache.truncate(0);
             continue;
         }
-        for (int32_t p = cache.length(); p < cache.length() + count; ++p) ring[cache.row_of(0, p)] = p;
+        for (int32_t p = cache.length(); p < cache.length() + count; ++p)
+            ring[cache.row_of(0, p)] = p;
         for (int32_t query = cache.length(); query < cache.length() + count; ++query) {
             for (int32_t p = std::max(0, query - kWindow + 1); p <= query; ++p) {
                 ASSERT_EQ(ring[cache.row_of(0, p)], p) << "query " << query << " step " << step;

@@ -12,7 +12,8 @@ namespace facet {
 
 namespace {
 
-// Keys and values of one conversation, f32: for each layer, rows of [K, h] keys and of [K, h] values.
+// Keys and values of one conversation, f32: for each layer, rows of [K, h] keys and of [K, h]
+// values.
 struct ReferenceKv : KvStorage {
     struct Layer {
         float* keys = nullptr;
@@ -25,7 +26,10 @@ struct ReferenceKv : KvStorage {
 class ReferenceDevice : public Device {
   public:
     ReferenceDevice(const ModelConfig& config, const Weights& weights, ReferenceOptions options)
-        : config_(config), weights_(weights), options_(std::move(options)), pool_(options_.threads) {
+        : config_(config),
+          weights_(weights),
+          options_(std::move(options)),
+          pool_(options_.threads) {
         make_frequencies();
         make_buffers();
     }
@@ -46,8 +50,9 @@ class ReferenceDevice : public Device {
     void make_heads(int32_t layer, const Batch& batch);
     void store_kv(int32_t layer, const Batch& batch);
     void attend(int32_t layer, const Batch& batch);
-    void attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache, int32_t index,
-                    int32_t position, const float* query, float* scores, float* out) const;
+    void attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache,
+                    int32_t index, int32_t position, const float* query, float* scores,
+                    float* out) const;
     void dense_branch(int32_t layer, int64_t rows);
     void route(int32_t layer, int64_t rows);
     void expert_branch(int32_t layer, int64_t rows);
@@ -59,7 +64,8 @@ class ReferenceDevice : public Device {
     void make_frequencies();
     void make_buffers();
     std::vector<float> buffer(int64_t width);
-    void show(const char* name, int32_t layer, const std::vector<float>& values, int64_t rows, int64_t width) const {
+    void show(const char* name, int32_t layer, const std::vector<float>& values, int64_t rows,
+              int64_t width) const {
         if (options_.tap) options_.tap(name, layer, values.data(), rows, width);
     }
 
@@ -72,35 +78,39 @@ class ReferenceDevice : public Device {
     std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
 
     // Activations of the batch in work; T is options_.batch_rows.
-    std::vector<float> x_;                      // [T, D] the residual stream
-    std::vector<float> normed_;                 // [T, D]
-    std::vector<float> query_;                  // [T, H*h]
-    std::vector<float> key_, value_;            // [T, K*h]
-    std::vector<float> attention_;              // [T, H*h]
-    std::vector<float> branch_;                 // [T, D] a branch's output before it is added
-    std::vector<float> dense_;                  // [T, D]
+    std::vector<float> x_;                        // [T, D] the residual stream
+    std::vector<float> normed_;                   // [T, D]
+    std::vector<float> query_;                    // [T, H*h]
+    std::vector<float> key_, value_;              // [T, K*h]
+    std::vector<float> attention_;                // [T, H*h]
+    std::vector<float> branch_;                   // [T, D] a branch's output before it is added
+    std::vector<float> dense_;                    // [T, D]
     std::vector<float> hidden_gate_, hidden_up_;  // [T, F]
     std::vector<float> router_logits_, router_probabilities_;  // [T, E]
-    std::vector<int32_t> chosen_;               // [T, experts used]
-    std::vector<float> chosen_weights_;         // [T, experts used]
-    std::vector<float> experts_;                // [T, D] weighted sum
-    std::vector<float> expert_hidden_;          // [T * used, F of an expert]
-    std::vector<int32_t> expert_first_;         // [E + 1] where an expert's pairs begin in expert_pairs_
-    std::vector<int32_t> expert_pairs_;         // [T * used] index into chosen_, grouped by expert
-    std::vector<std::vector<float>> row_scratch_;    // per thread: one decoded row
-    std::vector<std::vector<float>> score_scratch_;  // per thread: scores of one query over all positions
+    std::vector<int32_t> chosen_;                              // [T, experts used]
+    std::vector<float> chosen_weights_;                        // [T, experts used]
+    std::vector<float> experts_;                               // [T, D] weighted sum
+    std::vector<float> expert_hidden_;                         // [T * used, F of an expert]
+    std::vector<int32_t> expert_first_;  // [E + 1] where an expert's pairs begin in expert_pairs_
+    std::vector<int32_t> expert_pairs_;  // [T * used] index into chosen_, grouped by expert
+    std::vector<std::vector<float>> row_scratch_;  // per thread: one decoded row
+    std::vector<std::vector<float>>
+        score_scratch_;  // per thread: scores of one query over all positions
 };
 
 // ---- set-up
 
 void ReferenceDevice::make_frequencies() {
     for (const LayerConfig& layer : config_.layers) {
-        std::vector<float>& frequencies = layer.sliding ? sliding_frequencies_ : global_frequencies_;
+        std::vector<float>& frequencies =
+            layer.sliding ? sliding_frequencies_ : global_frequencies_;
         if (!frequencies.empty()) continue;
         for (int32_t i = 0; i < layer.head_size / 2; ++i) {
             const double exponent = -2.0 * i / layer.head_size;
-            const double divisor = layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
-            frequencies.push_back(static_cast<float>(std::pow(double(layer.rope_base), exponent) / divisor));
+            const double divisor =
+                layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
+            frequencies.push_back(
+                static_cast<float>(std::pow(double(layer.rope_base), exponent) / divisor));
         }
     }
 }
@@ -122,7 +132,8 @@ void ReferenceDevice::make_buffers() {
         widest.experts_used = std::max(widest.experts_used, layer.experts_used);
         widest.expert_width = std::max(widest.expert_width, layer.expert_width);
     }
-    for (std::vector<float>* rows : {&x_, &normed_, &branch_, &dense_, &experts_}) *rows = buffer(config_.width);
+    for (std::vector<float>* rows : {&x_, &normed_, &branch_, &dense_, &experts_})
+        *rows = buffer(config_.width);
     query_ = buffer(query_width);
     attention_ = buffer(query_width);
     key_ = buffer(kv_width);
@@ -136,8 +147,10 @@ void ReferenceDevice::make_buffers() {
     expert_pairs_.resize(chosen_weights_.size());
     expert_first_.resize(static_cast<size_t>(widest.experts) + 1);
     expert_hidden_ = buffer(int64_t{widest.experts_used} * widest.expert_width);
-    const int32_t row = std::max({config_.width, query_width, widest.ffn_width, widest.expert_width});
-    row_scratch_.assign(static_cast<size_t>(pool_.thread_count()), std::vector<float>(static_cast<size_t>(row)));
+    const int32_t row =
+        std::max({config_.width, query_width, widest.ffn_width, widest.expert_width});
+    row_scratch_.assign(static_cast<size_t>(pool_.thread_count()),
+                        std::vector<float>(static_cast<size_t>(row)));
     score_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
 }
 
@@ -151,7 +164,8 @@ Result<std::unique_ptr<KvStorage>> ReferenceDevice::make_kv_storage(const KvCach
     kv->memory = FACET_TRY(ZeroedMemory::allocate(elements * sizeof(float)));
     auto* next = static_cast<float*>(kv->memory.data());
     for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        const int64_t half = int64_t{cache.rows(i)} * config_.layers[static_cast<size_t>(i)].kv_width();
+        const int64_t half =
+            int64_t{cache.rows(i)} * config_.layers[static_cast<size_t>(i)].kv_width();
         kv->layers.push_back({next, next + half});
         next += 2 * half;
     }
@@ -165,24 +179,29 @@ Result<std::unique_ptr<KvStorage>> ReferenceDevice::make_kv_storage(const KvCach
 
 void ReferenceDevice::decode_row(const Matrix& matrix, int64_t row, float* out) const {
     const TensorTypeTraits& traits = traits_of(matrix.type);
-    traits.decode(matrix.row(row), static_cast<size_t>(matrix.columns) / traits.block_elements, out);
+    traits.decode(matrix.row(row), static_cast<size_t>(matrix.columns) / traits.block_elements,
+                  out);
 }
 
 void ReferenceDevice::multiply(const Matrix& matrix, const float* x, int64_t rows, float* out) {
-    pool_.parallel_for(matrix.rows, matrix.columns * (1 + rows) / 2, [&](int64_t begin, int64_t end, int32_t thread) {
-        float* weights = row_scratch_[static_cast<size_t>(thread)].data();
-        for (int64_t r = begin; r < end; ++r) {
-            decode_row(matrix, r, weights);
-            for (int64_t t = 0; t < rows; ++t) {
-                out[t * matrix.rows + r] = dot(weights, x + t * matrix.columns, matrix.columns);
-            }
-        }
-    });
+    pool_.parallel_for(matrix.rows, matrix.columns * (1 + rows) / 2,
+                       [&](int64_t begin, int64_t end, int32_t thread) {
+                           float* weights = row_scratch_[static_cast<size_t>(thread)].data();
+                           for (int64_t r = begin; r < end; ++r) {
+                               decode_row(matrix, r, weights);
+                               for (int64_t t = 0; t < rows; ++t) {
+                                   out[t * matrix.rows + r] =
+                                       dot(weights, x + t * matrix.columns, matrix.columns);
+                               }
+                           }
+                       });
 }
 
-void ReferenceDevice::normalize(const float* x, const std::vector<float>& weight, int64_t rows, float* out) {
+void ReferenceDevice::normalize(const float* x, const std::vector<float>& weight, int64_t rows,
+                                float* out) {
     for (int64_t t = 0; t < rows; ++t) {
-        rms_norm(x + t * config_.width, weight.data(), config_.norm_epsilon, config_.width, out + t * config_.width);
+        rms_norm(x + t * config_.width, weight.data(), config_.norm_epsilon, config_.width,
+                 out + t * config_.width);
     }
 }
 
@@ -211,7 +230,8 @@ void ReferenceDevice::attention_block(int32_t index, const Batch& batch) {
     multiply(weights.query, normed_.data(), rows, query_.data());  // [7]
     multiply(weights.key, normed_.data(), rows, key_.data());
     if (layer.value_is_key) {  // [8] the raw projection, before norm and rotation
-        std::memcpy(value_.data(), key_.data(), static_cast<size_t>(rows * layer.kv_width()) * sizeof(float));
+        std::memcpy(value_.data(), key_.data(),
+                    static_cast<size_t>(rows * layer.kv_width()) * sizeof(float));
     } else {
         multiply(weights.value, normed_.data(), rows, value_.data());
     }
@@ -222,7 +242,8 @@ void ReferenceDevice::attention_block(int32_t index, const Batch& batch) {
 
     multiply(weights.output, attention_.data(), rows, branch_.data());  // [11]
     normalize(branch_.data(), weights.post_attention_norm, rows, branch_.data());
-    for (int64_t i = 0; i < rows * config_.width; ++i) x_[static_cast<size_t>(i)] += branch_[static_cast<size_t>(i)];
+    for (int64_t i = 0; i < rows * config_.width; ++i)
+        x_[static_cast<size_t>(i)] += branch_[static_cast<size_t>(i)];
     show("post_attn", index, x_, rows, config_.width);
 }
 
@@ -258,12 +279,15 @@ void ReferenceDevice::make_heads(int32_t index, const Batch& batch) {
 void ReferenceDevice::store_kv(int32_t index, const Batch& batch) {
     const int64_t width = config_.layers[static_cast<size_t>(index)].kv_width();
     for (const BatchSequence& sequence : batch.sequences) {
-        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())
+                             ->layers[static_cast<size_t>(index)];
         for (int32_t r = 0; r < sequence.row_count; ++r) {
             const int64_t from = (sequence.first_row + r) * width;
             const int64_t to = sequence.cache->row_of(index, sequence.first_position + r) * width;
-            std::memcpy(kv.keys + to, key_.data() + from, static_cast<size_t>(width) * sizeof(float));
-            std::memcpy(kv.values + to, value_.data() + from, static_cast<size_t>(width) * sizeof(float));
+            std::memcpy(kv.keys + to, key_.data() + from,
+                        static_cast<size_t>(width) * sizeof(float));
+            std::memcpy(kv.values + to, value_.data() + from,
+                        static_cast<size_t>(width) * sizeof(float));
         }
     }
 }
@@ -271,30 +295,37 @@ void ReferenceDevice::store_kv(int32_t index, const Batch& batch) {
 void ReferenceDevice::attend(int32_t index, const Batch& batch) {
     const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
     for (const BatchSequence& sequence : batch.sequences) {
-        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())
+                             ->layers[static_cast<size_t>(index)];
         const int64_t seen = sequence.first_position + sequence.row_count;
-        const int64_t cost = (layer.sliding ? std::min<int64_t>(seen, layer.window) : seen) * layer.query_width();
-        pool_.parallel_for(sequence.row_count, cost, [&](int64_t begin, int64_t end, int32_t thread) {
-            for (int64_t r = begin; r < end; ++r) {
-                const int64_t t = (sequence.first_row + r) * layer.query_width();
-                attend_row(layer, kv, *sequence.cache, index, sequence.first_position + static_cast<int32_t>(r),
-                           query_.data() + t, score_scratch_[static_cast<size_t>(thread)].data(),
-                           attention_.data() + t);
-            }
-        });
+        const int64_t cost =
+            (layer.sliding ? std::min<int64_t>(seen, layer.window) : seen) * layer.query_width();
+        pool_.parallel_for(
+            sequence.row_count, cost, [&](int64_t begin, int64_t end, int32_t thread) {
+                for (int64_t r = begin; r < end; ++r) {
+                    const int64_t t = (sequence.first_row + r) * layer.query_width();
+                    attend_row(layer, kv, *sequence.cache, index,
+                               sequence.first_position + static_cast<int32_t>(r), query_.data() + t,
+                               score_scratch_[static_cast<size_t>(thread)].data(),
+                               attention_.data() + t);
+                }
+            });
     }
 }
 
-// One query position, all heads: softmax over the visible keys, then the weighted sum of their values. The scale is 1.   [10]
-void ReferenceDevice::attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache,
-                                 int32_t index, int32_t position, const float* query, float* scores,
-                                 float* out) const {
+// One query position, all heads: softmax over the visible keys, then the weighted sum of their
+// values. The scale is 1.   [10]
+void ReferenceDevice::attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv,
+                                 const KvCache& cache, int32_t index, int32_t position,
+                                 const float* query, float* scores, float* out) const {
     const int32_t first = layer.sliding ? std::max(0, position - layer.window + 1) : 0;  // [12, 13]
     const int64_t size = layer.head_size;
     const int32_t queries_per_key = layer.query_heads / layer.kv_heads;
     for (int32_t head = 0; head < layer.query_heads; ++head) {
         const int64_t kv_head = (head / queries_per_key) * size;
-        const auto at = [&](int32_t p) { return int64_t{cache.row_of(index, p)} * layer.kv_width() + kv_head; };
+        const auto at = [&](int32_t p) {
+            return int64_t{cache.row_of(index, p)} * layer.kv_width() + kv_head;
+        };
         for (int32_t p = first; p <= position; ++p) {
             scores[p - first] = dot(query + head * size, kv.keys + at(p), size);
         }
@@ -331,7 +362,8 @@ void ReferenceDevice::ffn_block(int32_t index, const Batch& batch) {
     show("out", index, x_, rows, config_.width);
 }
 
-// dense = norm(Wdown (gelu(Wgate u) * Wup u)), u = norm(x); without experts the norm comes later.   [16]
+// dense = norm(Wdown (gelu(Wgate u) * Wup u)), u = norm(x); without experts the norm comes later.
+// [16]
 void ReferenceDevice::dense_branch(int32_t index, int64_t rows) {
     const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
@@ -347,7 +379,8 @@ void ReferenceDevice::dense_branch(int32_t index, int64_t rows) {
     show("dense", index, dense_, rows, config_.width);
 }
 
-// Which experts each row uses, and their weights. Reads the raw residual stream, not a branch's norm of it.   [17, 18]
+// Which experts each row uses, and their weights. Reads the raw residual stream, not a branch's
+// norm of it.   [17, 18]
 void ReferenceDevice::route(int32_t index, int64_t rows) {
     const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
@@ -356,7 +389,8 @@ void ReferenceDevice::route(int32_t index, int64_t rows) {
     for (int64_t t = 0; t < rows; ++t) {
         float* z = normed_.data() + t * width;
         rms_norm(x_.data() + t * width, nullptr, config_.norm_epsilon, width, z);
-        for (int64_t i = 0; i < width; ++i) z[i] *= weights.router_scale[static_cast<size_t>(i)] * scale;
+        for (int64_t i = 0; i < width; ++i)
+            z[i] *= weights.router_scale[static_cast<size_t>(i)] * scale;
     }
     multiply(weights.router, normed_.data(), rows, router_logits_.data());
     show("router_logits", index, router_logits_, rows, layer.experts);
@@ -364,7 +398,8 @@ void ReferenceDevice::route(int32_t index, int64_t rows) {
     const int32_t used = layer.experts_used;
     for (int64_t t = 0; t < rows; ++t) {
         float* p = router_probabilities_.data() + t * layer.experts;
-        std::memcpy(p, router_logits_.data() + t * layer.experts, static_cast<size_t>(layer.experts) * sizeof(float));
+        std::memcpy(p, router_logits_.data() + t * layer.experts,
+                    static_cast<size_t>(layer.experts) * sizeof(float));
         softmax(p, layer.experts);
         int32_t* chosen = chosen_.data() + t * used;
         float* chosen_weights = chosen_weights_.data() + t * used;
@@ -373,7 +408,8 @@ void ReferenceDevice::route(int32_t index, int64_t rows) {
         for (int32_t i = 0; i < used; ++i) sum += p[chosen[i]];
         // First made to add up to one, then scaled for each expert; not normalized again.
         for (int32_t i = 0; i < used; ++i) {
-            chosen_weights[i] = p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
+            chosen_weights[i] =
+                p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
         }
     }
     show("router_probs", index, router_probabilities_, rows, layer.experts);
@@ -384,8 +420,9 @@ void ReferenceDevice::route(int32_t index, int64_t rows) {
     }
 }
 
-// experts = norm(sum of w_e Wdown_e (gelu(Wgate_e u) * Wup_e u)) over the chosen experts, u = norm(x).   [19, 20]
-// Rows are grouped by expert, so that each expert's weights are decoded once a batch.
+// experts = norm(sum of w_e Wdown_e (gelu(Wgate_e u) * Wup_e u)) over the chosen experts, u =
+// norm(x).   [19, 20] Rows are grouped by expert, so that each expert's weights are decoded once a
+// batch.
 void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
     const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(index)];
@@ -411,35 +448,39 @@ void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
     std::fill(experts_.begin(), experts_.begin() + rows * width, 0.0f);
     for (int32_t e = 0; e < layer.experts; ++e) {
         const int32_t* pairs = expert_pairs_.data() + expert_first_[static_cast<size_t>(e)];
-        const int64_t count = expert_first_[static_cast<size_t>(e) + 1] - expert_first_[static_cast<size_t>(e)];
+        const int64_t count =
+            expert_first_[static_cast<size_t>(e) + 1] - expert_first_[static_cast<size_t>(e)];
         if (count == 0) continue;
-        const Matrix gate = weights.expert_gate[e], up = weights.expert_up[e], down = weights.expert_down[e];
-        pool_.parallel_for(inner, width * (2 + count), [&](int64_t begin, int64_t end, int32_t thread) {
-            float* row = row_scratch_[static_cast<size_t>(thread)].data();
-            for (int64_t i = begin; i < end; ++i) {
-                decode_row(gate, i, row);
-                for (int64_t p = 0; p < count; ++p) {
-                    expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] =
-                        gelu(dot(row, normed_.data() + (pairs[p] / used) * width, width));
+        const Matrix gate = weights.expert_gate[e], up = weights.expert_up[e],
+                     down = weights.expert_down[e];
+        pool_.parallel_for(
+            inner, width * (2 + count), [&](int64_t begin, int64_t end, int32_t thread) {
+                float* row = row_scratch_[static_cast<size_t>(thread)].data();
+                for (int64_t i = begin; i < end; ++i) {
+                    decode_row(gate, i, row);
+                    for (int64_t p = 0; p < count; ++p) {
+                        expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] =
+                            gelu(dot(row, normed_.data() + (pairs[p] / used) * width, width));
+                    }
+                    decode_row(up, i, row);
+                    for (int64_t p = 0; p < count; ++p) {
+                        expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] *=
+                            dot(row, normed_.data() + (pairs[p] / used) * width, width);
+                    }
                 }
-                decode_row(up, i, row);
-                for (int64_t p = 0; p < count; ++p) {
-                    expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] *=
-                        dot(row, normed_.data() + (pairs[p] / used) * width, width);
+            });
+        pool_.parallel_for(
+            width, inner * (1 + count), [&](int64_t begin, int64_t end, int32_t thread) {
+                float* row = row_scratch_[static_cast<size_t>(thread)].data();
+                for (int64_t i = begin; i < end; ++i) {
+                    decode_row(down, i, row);
+                    for (int64_t p = 0; p < count; ++p) {
+                        experts_[static_cast<size_t>((pairs[p] / used) * width + i)] +=
+                            chosen_weights_[static_cast<size_t>(pairs[p])] *
+                            dot(row, expert_hidden_.data() + pairs[p] * inner, inner);
+                    }
                 }
-            }
-        });
-        pool_.parallel_for(width, inner * (1 + count), [&](int64_t begin, int64_t end, int32_t thread) {
-            float* row = row_scratch_[static_cast<size_t>(thread)].data();
-            for (int64_t i = begin; i < end; ++i) {
-                decode_row(down, i, row);
-                for (int64_t p = 0; p < count; ++p) {
-                    experts_[static_cast<size_t>((pairs[p] / used) * width + i)] +=
-                        chosen_weights_[static_cast<size_t>(pairs[p])] *
-                        dot(row, expert_hidden_.data() + pairs[p] * inner, inner);
-                }
-            }
-        });
+            });
     }
     show("experts_raw", index, experts_, rows, width);
     normalize(experts_.data(), weights.expert_post_norm, rows, experts_.data());
@@ -452,8 +493,9 @@ void ReferenceDevice::logits(const Batch& batch, float* out) {
     const int64_t width = config_.width;
     const auto count = static_cast<int64_t>(batch.logit_rows.size());
     for (int64_t i = 0; i < count; ++i) {
-        rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width, weights_.output_norm.data(),
-                 config_.norm_epsilon, width, normed_.data() + i * width);
+        rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
+                 weights_.output_norm.data(), config_.norm_epsilon, width,
+                 normed_.data() + i * width);
     }
     show("final_norm", -1, normed_, count, width);
     multiply(weights_.embedding, normed_.data(), count, out);
@@ -464,9 +506,11 @@ void ReferenceDevice::logits(const Batch& batch, float* out) {
 
 }  // namespace
 
-Result<std::unique_ptr<Device>> make_reference_device(const ModelConfig& config, const Weights& weights,
+Result<std::unique_ptr<Device>> make_reference_device(const ModelConfig& config,
+                                                      const Weights& weights,
                                                       ReferenceOptions options) {
-    return std::unique_ptr<Device>(std::make_unique<ReferenceDevice>(config, weights, std::move(options)));
+    return std::unique_ptr<Device>(
+        std::make_unique<ReferenceDevice>(config, weights, std::move(options)));
 }
 
 }  // namespace facet

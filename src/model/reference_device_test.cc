@@ -1,4 +1,5 @@
-// Behaviour of the reference device beside the golden numbers: masks, variants of files, independence of batch and threads.
+// Behaviour of the reference device beside the golden numbers: masks, variants of files,
+// independence of batch and threads.
 #include "model/reference_device.h"
 
 #include <gtest/gtest.h>
@@ -21,7 +22,8 @@ struct Loaded {
     std::unique_ptr<Device> device;
 
     Loaded(const std::string& path, int32_t threads, int32_t batch_rows)
-        : file(GgufFile::open(path).take()), config(ModelConfig::from_gguf(file).take()),
+        : file(GgufFile::open(path).take()),
+          config(ModelConfig::from_gguf(file).take()),
           weights(bind_weights(file, config).take()) {
         ReferenceOptions options;
         options.threads = threads;
@@ -43,7 +45,9 @@ struct Loaded {
             const size_t count = std::min(chunk, ids.size() - done);
             const BatchSequence sequence{cache.get(), 0, int32_t(count), int32_t(done)};
             const int32_t row = int32_t(count) - 1;
-            forward(config, *device, {std::span(ids).subspan(done, count), {&sequence, 1}, {&row, 1}}, logits.data());
+            forward(config, *device,
+                    {std::span(ids).subspan(done, count), {&sequence, 1}, {&row, 1}},
+                    logits.data());
             done += count;
         }
         return logits;
@@ -65,7 +69,8 @@ TEST(ReferenceDevice, ChunksAndThreadsDoNotChangeABit) {
     Loaded one(kMoeModel, 1, 128), two(kMoeModel, 2, 128);
     const auto ids = random_ids(100, one.config.vocabulary);
     const auto expected = one.last_logits(ids, 100);
-    for (const size_t chunk : {1, 7, 64}) EXPECT_TRUE(bit_equal(one.last_logits(ids, chunk), expected)) << chunk;
+    for (const size_t chunk : {1, 7, 64})
+        EXPECT_TRUE(bit_equal(one.last_logits(ids, chunk), expected)) << chunk;
     EXPECT_TRUE(bit_equal(two.last_logits(ids, 100), expected));
 }
 
@@ -82,11 +87,14 @@ TEST(ReferenceDevice, SequencesOfABatchDoNotSeeEachOther) {
     const auto vocabulary = size_t(model.config.vocabulary);
     std::vector<float> logits(2 * vocabulary);
     forward(model.config, *model.device, {both, sequences, rows}, logits.data());
-    EXPECT_TRUE(bit_equal({logits.begin(), logits.begin() + long(vocabulary)}, model.last_logits(a, 20)));
-    EXPECT_TRUE(bit_equal({logits.begin() + long(vocabulary), logits.end()}, model.last_logits(b, 20)));
+    EXPECT_TRUE(
+        bit_equal({logits.begin(), logits.begin() + long(vocabulary)}, model.last_logits(a, 20)));
+    EXPECT_TRUE(
+        bit_equal({logits.begin() + long(vocabulary), logits.end()}, model.last_logits(b, 20)));
 }
 
-// With sliding layers only, a token exactly a window back is not seen, one less is (gemma4-model 2.4 and 9.6).
+// With sliding layers only, a token exactly a window back is not seen, one less is
+// (gemma4-model 2.4 and 9.6).
 TEST(ReferenceDevice, WindowHoldsExactlyItsWidthOfKeys) {
     EditedModel edited(kMoeModel);
     edited.set("gemma4.block_count", GgufType::kUint32, 1);

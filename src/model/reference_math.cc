@@ -32,7 +32,8 @@ float gelu(float u) {
 void rope(float* head, const float* frequencies, int32_t position, int64_t n) {
     const int64_t half = n / 2;
     for (int64_t i = 0; i < half; ++i) {
-        // The angle is rounded to f32 as in the reference implementation; far positions depend on it.
+        // The angle is rounded to f32 as in the reference implementation; far positions depend on
+        // it.
         const float angle = static_cast<float>(position) * frequencies[i];
         const float cosine = std::cos(angle);
         const float sine = std::sin(angle);

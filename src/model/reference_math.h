@@ -1,7 +1,9 @@
-// The primitives of Gemma 4 in plain f32 loops: the specification that every fast path is tested against.
+// The primitives of Gemma 4 in plain f32 loops: the specification that every fast path is tested
+// against.
 //
-// Each function handles one row. Sums run in a fixed order (16 interleaved partial sums, then those in order), so results do
-// not depend on batch size or thread count. Source of the formulas: docs gemma4-model 2.1 to 2.6.
+// Each function handles one row. Sums run in a fixed order (16 interleaved partial sums, then those
+// in order), so results do not depend on batch size or thread count. Source of the formulas: docs
+// gemma4-model 2.1 to 2.6.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +20,8 @@ void rms_norm(const float* x, const float* weight, float epsilon, int64_t n, flo
 // GELU, tanh approximation: u/2 (1 + tanh(sqrt(2/pi) (u + 0.044715 u^3))).
 float gelu(float u);
 
-// Rotates one head of size n at `position`: component i pairs with i + n/2, angle = position * frequencies[i].
+// Rotates one head of size n at `position`: component i pairs with i + n/2, angle = position *
+// frequencies[i].
 //   frequencies [n/2]
 void rope(float* head, const float* frequencies, int32_t position, int64_t n);
 

@@ -26,9 +26,10 @@ class Binder {
         return Matrix{tensor->type, rows, columns, tensor->bytes.data()};
     }
 
-    // `experts` matrices of `rows` x `columns` each; first_row and row_count choose some rows of each.
-    Result<ExpertMatrices> experts(const std::string& name, int32_t experts, int64_t rows, int64_t columns,
-                                   int64_t first_row, int64_t row_count) {
+    // `experts` matrices of `rows` x `columns` each; first_row and row_count choose some rows of
+    // each.
+    Result<ExpertMatrices> experts(const std::string& name, int32_t experts, int64_t rows,
+                                   int64_t columns, int64_t first_row, int64_t row_count) {
         const TensorView* tensor =
             FACET_TRY(find(name, {unsigned_(columns), unsigned_(rows), unsigned_(experts)}));
         const Matrix whole{tensor->type, rows, columns, tensor->bytes.data()};
@@ -64,10 +65,12 @@ class Binder {
 
     Result<const TensorView*> find(const std::string& name, const Shape& expected) {
         const TensorView* tensor = file_.find_tensor(name);
-        if (tensor == nullptr) return invalid_input(fmt::format("{}: tensor {}: missing", file_.path(), name));
+        if (tensor == nullptr)
+            return invalid_input(fmt::format("{}: tensor {}: missing", file_.path(), name));
         if (tensor->shape != expected) {
-            return invalid_input(fmt::format("{}: tensor {}: expected shape [{}], found [{}]", file_.path(), name,
-                                             fmt::join(expected, ", "), fmt::join(tensor->shape, ", ")));
+            return invalid_input(fmt::format("{}: tensor {}: expected shape [{}], found [{}]",
+                                             file_.path(), name, fmt::join(expected, ", "),
+                                             fmt::join(tensor->shape, ", ")));
         }
         used_.insert(tensor);
         return tensor;
@@ -86,15 +89,17 @@ Status bind_attention(Binder& binder, const std::string& block, const ModelConfi
     if (!layer.value_is_key) {
         weights.value = FACET_TRY(binder.matrix(block + "attn_v.weight", layer.kv_width(), width));
     }
-    weights.output = FACET_TRY(binder.matrix(block + "attn_output.weight", width, layer.query_width()));
+    weights.output =
+        FACET_TRY(binder.matrix(block + "attn_output.weight", width, layer.query_width()));
     weights.query_norm = FACET_TRY(binder.vector(block + "attn_q_norm.weight", layer.head_size));
     weights.key_norm = FACET_TRY(binder.vector(block + "attn_k_norm.weight", layer.head_size));
-    weights.post_attention_norm = FACET_TRY(binder.vector(block + "post_attention_norm.weight", width));
+    weights.post_attention_norm =
+        FACET_TRY(binder.vector(block + "post_attention_norm.weight", width));
     return {};
 }
 
-Status bind_experts(Binder& binder, const std::string& block, const ModelConfig& config, const LayerConfig& layer,
-                    LayerWeights& weights) {
+Status bind_experts(Binder& binder, const std::string& block, const ModelConfig& config,
+                    const LayerConfig& layer, LayerWeights& weights) {
     const int64_t width = config.width;
     const int64_t inner = layer.expert_width;
     weights.dense_post_norm = FACET_TRY(binder.vector(block + "post_ffw_norm_1.weight", width));
@@ -109,16 +114,18 @@ Status bind_experts(Binder& binder, const std::string& block, const ModelConfig&
     // Gate and up in one tensor, gate rows first, or in two.
     const std::string fused = block + "ffn_gate_up_exps.weight";
     if (binder.has(fused)) {
-        weights.expert_gate = FACET_TRY(binder.experts(fused, layer.experts, 2 * inner, width, 0, inner));
-        weights.expert_up = FACET_TRY(binder.experts(fused, layer.experts, 2 * inner, width, inner, inner));
-    } else {
         weights.expert_gate =
-            FACET_TRY(binder.experts(block + "ffn_gate_exps.weight", layer.experts, inner, width, 0, inner));
+            FACET_TRY(binder.experts(fused, layer.experts, 2 * inner, width, 0, inner));
         weights.expert_up =
-            FACET_TRY(binder.experts(block + "ffn_up_exps.weight", layer.experts, inner, width, 0, inner));
+            FACET_TRY(binder.experts(fused, layer.experts, 2 * inner, width, inner, inner));
+    } else {
+        weights.expert_gate = FACET_TRY(
+            binder.experts(block + "ffn_gate_exps.weight", layer.experts, inner, width, 0, inner));
+        weights.expert_up = FACET_TRY(
+            binder.experts(block + "ffn_up_exps.weight", layer.experts, inner, width, 0, inner));
     }
-    weights.expert_down =
-        FACET_TRY(binder.experts(block + "ffn_down_exps.weight", layer.experts, width, inner, 0, width));
+    weights.expert_down = FACET_TRY(
+        binder.experts(block + "ffn_down_exps.weight", layer.experts, width, inner, 0, width));
     return {};
 }
 
@@ -128,9 +135,11 @@ Result<LayerWeights> bind_layer(Binder& binder, int32_t index, const ModelConfig
     LayerWeights weights;
     FACET_TRY(bind_attention(binder, block, config, layer, weights));
     weights.ffn_norm = FACET_TRY(binder.vector(block + "ffn_norm.weight", config.width));
-    weights.gate = FACET_TRY(binder.matrix(block + "ffn_gate.weight", layer.ffn_width, config.width));
+    weights.gate =
+        FACET_TRY(binder.matrix(block + "ffn_gate.weight", layer.ffn_width, config.width));
     weights.up = FACET_TRY(binder.matrix(block + "ffn_up.weight", layer.ffn_width, config.width));
-    weights.down = FACET_TRY(binder.matrix(block + "ffn_down.weight", config.width, layer.ffn_width));
+    weights.down =
+        FACET_TRY(binder.matrix(block + "ffn_down.weight", config.width, layer.ffn_width));
     if (layer.experts > 0) FACET_TRY(bind_experts(binder, block, config, layer, weights));
     weights.ffn_post_norm = FACET_TRY(binder.vector(block + "post_ffw_norm.weight", config.width));
     weights.output_scale = FACET_TRY(binder.vector(block + "layer_output_scale.weight", 1))[0];
@@ -144,7 +153,8 @@ std::vector<float> default_rope_factors(int32_t pairs) {
     return factors;
 }
 
-Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& file, const ModelConfig& config) {
+Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& file,
+                                             const ModelConfig& config) {
     int32_t pairs = 0;
     for (const LayerConfig& layer : config.layers) {
         if (!layer.sliding) pairs = layer.head_size / 2;
@@ -153,8 +163,9 @@ Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& fil
     std::vector<float> factors = FACET_TRY(binder.vector("rope_freqs.weight", pairs));
     for (size_t i = 0; i < factors.size(); ++i) {
         if (!(factors[i] > 0)) {
-            return invalid_input(fmt::format("{}: tensor rope_freqs.weight: value {}: expected more than 0, found {}",
-                                             file.path(), i, factors[i]));
+            return invalid_input(fmt::format(
+                "{}: tensor rope_freqs.weight: value {}: expected more than 0, found {}",
+                file.path(), i, factors[i]));
         }
     }
     return factors;
@@ -165,7 +176,8 @@ Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& fil
 Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config) {
     Binder binder(file);
     Weights weights;
-    weights.embedding = FACET_TRY(binder.matrix("token_embd.weight", config.vocabulary, config.width));
+    weights.embedding =
+        FACET_TRY(binder.matrix("token_embd.weight", config.vocabulary, config.width));
     weights.output_norm = FACET_TRY(binder.vector("output_norm.weight", config.width));
     weights.rope_factors = FACET_TRY(bind_rope_factors(binder, file, config));
     for (int32_t i = 0; i < config.layer_count(); ++i) {
@@ -173,8 +185,8 @@ Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config) {
     }
     const std::vector<std::string> unused = binder.unused();
     if (!unused.empty()) {
-        weights.warnings.push_back(fmt::format("{} tensors of the file are not used, {} among them", unused.size(),
-                                               unused.front()));
+        weights.warnings.push_back(fmt::format("{} tensors of the file are not used, {} among them",
+                                               unused.size(), unused.front()));
     }
     return weights;
 }
@@ -198,8 +210,9 @@ TokenBytes token_bytes(const ModelConfig& config, const Weights& weights) {
                                 &layer.expert_post_norm, &layer.ffn_post_norm});
         if (config.layers[i].experts > 0) {
             bytes.router += layer.router.bytes();
-            bytes.experts += used * (layer.expert_gate.first.bytes() + layer.expert_up.first.bytes() +
-                                     layer.expert_down.first.bytes());
+            bytes.experts +=
+                used * (layer.expert_gate.first.bytes() + layer.expert_up.first.bytes() +
+                        layer.expert_down.first.bytes());
         }
     }
     bytes.norms += vectors({&weights.output_norm});

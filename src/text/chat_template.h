@@ -28,6 +28,7 @@ struct ChatOptions {
 
 struct RenderedChat {
     std::vector<Piece> pieces;
+    int media_count = 0;  // placeholders of pictures, sound and video
     bool opens_thought =
         false;  // the prompt ends in a half-open thought: parsing starts in the reasoning state
 };
