@@ -1,0 +1,68 @@
+// The kernels of the CPU device: one constant table of functions for each instruction set, chosen
+// at start.
+//
+// The tables compute the same thing bit for bit: products of 8-bit codes are summed in integers,
+// which is exact, and the float operations that follow happen in one fixed order, written once in
+// kernels.inl. Only the height of a strip differs. An instruction-set file includes this header,
+// intrinsics and .inl bodies, nothing else: a shared inline function compiled with AVX-512 could
+// replace the plain one at link time.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace facet::cpu {
+
+// A row of activations for a product with quantized weights: 8-bit codes with one scale for each 32
+// columns. Columns are a multiple of 32. All arrays belong to somebody else.
+struct QuantizedRow {
+    int8_t* codes;            // [columns] value = code * scale
+    float* scale;             // [columns / 32]
+    int32_t* negative_sum32;  // [columns / 32] minus the sum of the codes
+    int32_t* negative_sum16;  // [columns / 16]
+    float* scaled_sum32;      // [columns / 32] scale * sum of the codes
+    float* scaled_sum16;      // [columns / 16]
+    const float* values;      // [columns] the unquantized row, for float weights
+};
+
+// Most activation rows that one call of a strip kernel takes.
+inline constexpr int kColumnsMax = 8;
+
+// out[t * rows + r] = inner product of row r of the strip and activation row t.
+//   strip   one strip of `rows` interleaved rows (strips.h), `blocks` of 32 columns long
+//   inputs  [count] activation rows, count in 1..kColumnsMax
+//   out     [count, rows] f32
+using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const QuantizedRow* inputs,
+                             int count, float* out);
+
+struct Kernels {
+    const char* name;  // "avx512", as --isa takes it
+    int rows;          // height of a strip
+    // By StripType; null where there is none.
+    StripKernel strip[17];
+
+    // Quantizes a row: scale = largest magnitude / 127, codes rounded to nearest even.
+    void (*quantize)(const float* x, int64_t columns, QuantizedRow* out);
+
+    // scores[g * stride + j] = inner product of query g and key j, for the `heads` queries that
+    // share keys.
+    //   queries [heads, size] f32; keys: `count` rows of `size` f16, key_stride elements apart;
+    //   size a multiple of 16
+    void (*score)(const float* queries, int heads, const uint16_t* keys, int64_t key_stride,
+                  int64_t count, int size, float* scores, int64_t stride);
+    // out[g, i] += sum over j of weights[g * stride + j] * value j [i].
+    void (*add_values)(const float* weights, int64_t stride, int heads, const uint16_t* values,
+                       int64_t value_stride, int64_t count, int size, float* out);
+    // f32 to f16, to nearest even; n a multiple of 16.
+    void (*to_f16)(const float* x, int64_t n, uint16_t* out);
+    // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
+    // 2e-7 of exact.
+    void (*gelu_multiply)(const float* gate, const float* up, int64_t n, float* out);
+};
+
+// The tables this build has; null where the build or architecture lacks one.
+const Kernels* kernels_scalar();
+const Kernels* kernels_avx2();
+const Kernels* kernels_avx512();
+
+}  // namespace facet::cpu
