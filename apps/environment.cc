@@ -18,6 +18,7 @@ std::string variable(const char* name) {
 Environment read_environment() {
     Environment environment;
     environment.model = variable("FACET_MODEL");
+    environment.isa = variable("FACET_ISA");
     environment.colors = variable("NO_COLOR").empty();
     const std::string term = variable("TERM");
     environment.dumb_terminal = term.empty() || term == "dumb";

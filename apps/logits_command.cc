@@ -116,7 +116,8 @@ Status single(LogitsRunner& runner, const facet_model* model, const std::string&
 int run_logits(int argc, char** argv) {
     OptionParser parser(
         "logits [options] [TEXT... | < FILE]",
-        "Shows the tokens that the model finds likeliest after a text, with their logits.",
+        "Shows the tokens that the model finds likeliest after a text, with their logits.\n"
+        "Runs on the reference device, slow and exact, unless --device names another.",
         "  facet logits \"The capital of France is\" --top 5\n"
         "  echo '{\"ids\": [2, 9259], \"top\": 3, \"positions\": \"all\"}' | facet logits --batch\n"
         "  facet logits --batch --out rows.f32 < request.json\n");
@@ -135,6 +136,8 @@ int run_logits(int argc, char** argv) {
     add_model_options(parser, model_options);
     if (const auto code = parser.parse(argc, argv)) return *code;
     if (use_batch && !parser.words().empty()) return parser.wrong_use("--batch takes no TEXT");
+    if (model_options.device.empty() && model_options.isa.empty())
+        model_options.device = "reference";
     if (!mmproj.empty()) note("pictures are not supported yet; --mmproj is not used");
 
     const auto model = open_model(model_options, ModelUse::kRun);

@@ -25,6 +25,7 @@ constexpr Command kCommands[] = {
     {"chat", "a conversation in the terminal", run_chat},
     {"run", "one answer to a prompt, for scripts", run_prompt},
     {"inspect", "what is in a model file, and what it needs", run_inspect},
+    {"bench", "how fast a model runs here, and how fast it could", run_bench},
     {"tokenize", "text to token ids and back", run_tokenize},
     {"render", "a chat request to the prompt the model sees", run_render},
     {"parse", "a model's raw output to answer, thought and tool calls", run_parse},

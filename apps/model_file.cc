@@ -38,6 +38,15 @@ Result<std::string> find_model_file(const std::string& asked) {
                              kDemoModel, FACET_MODELS_DIR)};
 }
 
+ApiModelOptions::ApiModelOptions(const ModelOptions& options)
+    : device_(options.device), isa_(options.isa) {
+    // The environment chooses among the CPU's tables only; the reference device has none.
+    if (isa_.empty() && device_ != "reference") isa_ = read_environment().isa;
+    options_.device = device_.empty() ? nullptr : device_.c_str();
+    options_.isa = isa_.empty() ? nullptr : isa_.c_str();
+    options_.threads = options.threads;
+}
+
 Result<Model> open_model(const ModelOptions& options, ModelUse use) {
     const std::string path = FACET_TRY(find_model_file(options.path));
     const bool terminal = is_terminal(kStderr);
@@ -45,12 +54,10 @@ Result<Model> open_model(const ModelOptions& options, ModelUse use) {
         const std::string name = neutralize(std::filesystem::path(path).filename().string());
         write_raw(kStderr, fmt::format("loading {} ...", name));
     }
-    facet_model_options api_options = facet_model_options_default();
-    api_options.device = options.device.empty() ? nullptr : options.device.c_str();
-    api_options.threads = options.threads;
-    api_options.vocab_only = use == ModelUse::kTextOnly ? 1 : 0;
+    ApiModelOptions api_options(options);
+    api_options.get()->vocab_only = use == ModelUse::kTextOnly ? 1 : 0;
     facet_model* model = nullptr;
-    const Status opened = api_status(facet_model_open(path.c_str(), &api_options, &model));
+    const Status opened = api_status(facet_model_open(path.c_str(), api_options.get(), &model));
     if (terminal) write_raw(kStderr, "\r\x1b[K");
     if (!opened.ok()) return Error(opened.error());
     return Model(model);

@@ -15,6 +15,19 @@ Result<std::string> find_model_file(const std::string& asked);
 
 enum class ModelUse { kRun, kTextOnly };
 
+// The options as the C API takes them. Reads FACET_ISA where no --isa was given.
+class ApiModelOptions {
+  public:
+    explicit ApiModelOptions(const ModelOptions& options);
+    facet_model_options* get() { return &options_; }
+    const facet_model_options* get() const { return &options_; }
+
+  private:
+    std::string device_;
+    std::string isa_;
+    facet_model_options options_ = facet_model_options_default();
+};
+
 // Finds and opens; a terminal shows that it is loading. Errors: as facet_model_open.
 Result<Model> open_model(const ModelOptions& options, ModelUse use);
 

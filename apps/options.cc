@@ -233,12 +233,12 @@ void add_model_file_option(OptionParser& parser, ModelOptions& options) {
 void add_model_options(OptionParser& parser, ModelOptions& options) {
     parser.group("Model");
     add_model_file_option(parser, options);
-    parser.text("--device", "NAME", "where to compute, as \"reference\"", options.device);
+    parser.text("--device", "NAME", "where to compute: cpu or reference", options.device);
+    parser.text("--isa", "NAME", "instructions of the cpu: avx512, avx2, scalar", options.isa);
     parser.integer("-t,--threads", "N", "worker threads (0: one a core)", 0, 4096, options.threads);
     parser.integer("-c,--ctx", "N", "context in tokens (0: the default)", 0, kInt32Max,
                    options.context);
     parser.unavailable("--kv");
-    parser.unavailable("--isa");
 }
 
 SamplingOptions::SamplingOptions() {

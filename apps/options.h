@@ -84,6 +84,7 @@ Result<int64_t> parse_integer(std::string_view text, int64_t min, int64_t max);
 struct ModelOptions {
     std::string path;    // empty: FACET_MODEL, else the demo model
     std::string device;  // empty: the best this build has
+    std::string isa;     // empty: FACET_ISA, else the best of this machine
     int32_t threads = 0;
     int32_t context = 0;
 };

@@ -160,9 +160,13 @@ INSTANTIATE_TEST_SUITE_P(
                       Case{"dense31", TensorType::kBF16, 9}),
     ::testing::PrintToStringParamName());
 
-TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
+class GoldenGreedy : public ::testing::TestWithParam<const char*> {};
+
+TEST_P(GoldenGreedy, AnswersAreTheReferencesTokens) {
     const Golden golden("demo");
-    auto model = LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), {}).take();
+    auto model =
+        LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), {{GetParam(), 0, ""}})
+            .take();
     auto session = Session::create(model, 0).take();
     GenerationOptions options;
     options.sampling.temperature = 0;
@@ -180,6 +184,9 @@ TEST(GoldenGreedy, AnswersAreTheReferencesTokens) {
     }
     EXPECT_GE(compared, 30);
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, GoldenGreedy, ::testing::Values("reference", "cpu"),
+                         [](const auto& test) { return std::string(test.param); });
 
 // Mean Kullback-Leibler divergence of the shipped Q8_0 file from F32, over the golden texts.
 TEST(GoldenQuantized, Q8StaysCloseToF32) {

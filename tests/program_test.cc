@@ -76,7 +76,7 @@ TEST(Program, WrongUseExitsWithTwoAndAHintOnStderr) {
         {"run", "--raw", "--think", "x"},
         {"chat", "words"},
         {"tokenize", "--batch", "words"},
-        {"logits", "--isa", "avx2"},
+        {"logits", "--kv", "q8_0"},
         {"inspect", "a", "b"},
     };
     for (const auto& arguments : wrong) {

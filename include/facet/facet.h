@@ -50,8 +50,9 @@ void facet_free(void* pointer);
 typedef struct facet_model facet_model;
 
 typedef struct facet_model_options {
-    const char* device; /* "reference", or null for the best this build has */
-    int32_t threads;    /* worker threads; 0 = one a core */
+    const char* device; /* "cpu", "reference", or null for the best this build has */
+    const char* isa; /* the CPU device's instruction set, as "avx2"; null = this machine's best */
+    int32_t threads; /* worker threads; 0 = one a core */
     int32_t vocab_only; /* 1: load the tokenizer only; the file may be vocabulary-only */
 } facet_model_options;
 
@@ -69,6 +70,13 @@ void facet_model_close(facet_model* model);
  * token by group, tensors, memory plan, warnings. `context` is the context length to plan for, 0 =
  * the default. */
 facet_status facet_inspect(const char* path, int32_t context, char** json);
+
+/* Speed of a model on this machine, beside what the machine can do at best (docs/cli.md, `bench
+ * --json`). options_json: {"prompt": [512], "generate": [64], "depth": [0], "repetitions": 5}, all
+ * optional. `on_line`, if not null, receives a line of text for each measurement as it is made. */
+typedef void (*facet_line_fn)(const char* line, void* user);
+facet_status facet_bench(const char* path, const facet_model_options* model_options,
+                         const char* options_json, facet_line_fn on_line, void* user, char** json);
 
 /* JSON object: {"name", "variant", "context_length", "vocabulary", "device", "warnings": [..]}. */
 facet_status facet_model_info(const facet_model* model, char** json);

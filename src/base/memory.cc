@@ -3,7 +3,15 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <cstdint>
+
 namespace facet {
+
+namespace {
+
+constexpr size_t kHugePage = size_t{2} << 20;
+
+}  // namespace
 
 Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) {
     ZeroedMemory memory;
@@ -13,13 +21,26 @@ Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) {
     if (address == MAP_FAILED) {
         return Error{ErrorKind::kOutOfMemory, fmt::format("cannot get {} bytes of memory", bytes)};
     }
-    memory.data_ = address;
+    memory.data_ = memory.base_ = address;
+    memory.bytes_ = memory.base_bytes_ = bytes;
+    return memory;
+}
+
+Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) {
+    if (bytes == 0 || bytes > SIZE_MAX - 2 * kHugePage) return allocate(bytes);
+    const size_t whole_pages = (bytes + kHugePage - 1) / kHugePage * kHugePage;
+    ZeroedMemory memory = FACET_TRY(allocate(whole_pages + kHugePage));
+    const auto address = reinterpret_cast<uintptr_t>(memory.base_);
+    memory.data_ = reinterpret_cast<void*>((address + kHugePage - 1) / kHugePage * kHugePage);
     memory.bytes_ = bytes;
+    // A wish: without it, or where the system has none to give, the pages are small and all works
+    // the same.
+    ::madvise(memory.data_, whole_pages, MADV_HUGEPAGE);
     return memory;
 }
 
 ZeroedMemory::~ZeroedMemory() {
-    if (data_ != nullptr) ::munmap(data_, bytes_);
+    if (base_ != nullptr) ::munmap(base_, base_bytes_);
 }
 
 }  // namespace facet

@@ -14,12 +14,20 @@ class ZeroedMemory {
     ZeroedMemory() = default;
     // Errors: the system does not give that much.
     static Result<ZeroedMemory> allocate(size_t bytes);
+    // The same in 2 MiB pages where the system has them, for what is read from end to end: weights
+    // and KV.
+    static Result<ZeroedMemory> allocate_huge(size_t bytes);
 
     ZeroedMemory(ZeroedMemory&& other) noexcept
-        : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+        : data_(std::exchange(other.data_, nullptr)),
+          bytes_(std::exchange(other.bytes_, 0)),
+          base_(std::exchange(other.base_, nullptr)),
+          base_bytes_(std::exchange(other.base_bytes_, 0)) {}
     ZeroedMemory& operator=(ZeroedMemory&& other) noexcept {
         std::swap(data_, other.data_);
         std::swap(bytes_, other.bytes_);
+        std::swap(base_, other.base_);
+        std::swap(base_bytes_, other.base_bytes_);
         return *this;
     }
     ZeroedMemory(const ZeroedMemory&) = delete;
@@ -32,6 +40,8 @@ class ZeroedMemory {
   private:
     void* data_ = nullptr;
     size_t bytes_ = 0;
+    void* base_ = nullptr;  // the mapping, which alignment can make larger
+    size_t base_bytes_ = 0;
 };
 
 }  // namespace facet

@@ -39,7 +39,7 @@ struct Kernels {
     const char* name;  // "avx512", as --isa takes it
     int rows;          // height of a strip
     // By StripType; null where there is none.
-    StripKernel strip[17];
+    StripKernel strip[16];
 
     // Quantizes a row: scale = largest magnitude / 127, codes rounded to nearest even.
     void (*quantize)(const float* x, int64_t columns, QuantizedRow* out);
@@ -58,6 +58,15 @@ struct Kernels {
     // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
     // 2e-7 of exact.
     void (*gelu_multiply)(const float* gate, const float* up, int64_t n, float* out);
+    // Multiplies 8-bit codes from registers as fast as the machine can, `rounds` times; returns the
+    // operations done (a multiply-add is two), and through `sink` something that depends on all of
+    // them.
+    int64_t (*peak)(int64_t rounds, int32_t* sink);
+    // In place: exp(x - max) / sum over n values, n a multiple of 16; minus infinity gives exactly
+    // zero.
+    void (*softmax)(float* x, int64_t n);
+    // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
+    void (*soft_cap)(float* x, int64_t n, float cap);
 };
 
 // The tables this build has; null where the build or architecture lacks one.

@@ -10,7 +10,7 @@
 //   -128..127; a result of a biased form is corrected through kSignedBias lookup(table, codes) each
 //   byte (0..15) replaced by that byte of a 16-byte table in every 128 bits to_float, round_to_int,
 //   multiply, multiply_add(a, b, c) = a * b + c in one rounding, add_f, subtract_f, divide, max_f,
-//   abs_f, minimum_f, power_of_two(I): 2^i as float
+//   abs_f, minimum_f, power_of_two(I): 2^i as float;  zero_below(a, x, limit): a where x >= limit, else 0
 //   reduce16(F*)           the sum of 16 floats in kParts registers, halves first: i + (i+8), then
 //   4, 2, 1
 // Order of float operations is what makes the tables agree bit by bit; do not reorder.
@@ -581,6 +581,38 @@ inline F exponential(F x) {
     return V::multiply(p, V::power_of_two(n));
 }
 
+// In place: exp(x - max) / sum. n is a multiple of 16; sums run in 16 lanes, so that what is masked out (minus infinity, which
+// gives exactly zero) may stand anywhere without changing a bit of the rest.
+void softmax(float* x, int64_t n) {
+    F largest = V::load_f(x);
+    for (int64_t i = R; i < n; i += R) largest = V::max_f(largest, V::load_f(x + i));
+    float lanes[R];
+    V::store_f(lanes, largest);
+    for (int i = 1; i < R; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+    const F top = V::set_f(lanes[0]);
+    F sum[kParts];
+    for (int part = 0; part < kParts; ++part) sum[part] = V::set_f(0);
+    for (int64_t i = 0; i < n; i += 16) {
+        for (int part = 0; part < kParts; ++part) {
+            const F moved = V::subtract_f(V::load_f(x + i + part * R), top);
+            const F e = V::zero_below(exponential(moved), moved, -87.0f);
+            V::store_f(x + i + part * R, e);
+            sum[part] = V::add_f(sum[part], e);
+        }
+    }
+    const F inverse = V::set_f(1.0f / V::reduce16(sum));
+    for (int64_t i = 0; i < n; i += R) V::store_f(x + i, V::multiply(V::load_f(x + i), inverse));
+}
+
+// In place: cap * tanh(x / cap) = cap - 2 cap / (1 + e^(2x / cap)).
+void soft_cap(float* x, int64_t n, float cap) {
+    const F two = V::set_f(2.0f / cap), limit = V::set_f(cap), twice = V::set_f(2.0f * cap), one = V::set_f(1.0f);
+    for (int64_t i = 0; i < n; i += R) {
+        const F e = exponential(V::multiply(V::load_f(x + i), two));
+        V::store_f(x + i, V::subtract_f(limit, V::divide(twice, V::add_f(one, e))));
+    }
+}
+
 // u/2 (1 + tanh y) = u / (1 + e^(-2y)), y = sqrt(2/pi) (u + 0.044715 u^3): no overflow for any
 // finite u.
 inline F gelu(F u) {
@@ -596,6 +628,24 @@ void gelu_multiply(const float* gate, const float* up, int64_t n, float* out) {
     }
 }
 
+// ---- the arithmetic peak, to measure shares of it -----------------------------------------------------------------
+
+int64_t peak(int64_t rounds, int32_t* sink) {
+    constexpr int kChains = 12;  // more than latency times throughput
+    I acc[kChains];
+    for (int i = 0; i < kChains; ++i) acc[i] = V::set(i);
+    const I codes = V::set(0x01020304 + *sink), a = V::set(0x05060708);
+    for (int64_t round = 0; round < rounds; ++round) {
+        for (int i = 0; i < kChains; ++i) acc[i] = V::dot_small(acc[i], codes, a);
+    }
+    int32_t lanes[R];
+    for (int i = 0; i < kChains; ++i) {
+        V::store(lanes, acc[i]);
+        for (int lane = 0; lane < R; ++lane) *sink += lanes[lane];
+    }
+    return rounds * kChains * R * 8;
+}
+
 // In the order of StripType.
 constexpr Kernels kTable = {
     V::kName,
@@ -607,10 +657,13 @@ constexpr Kernels kTable = {
      strip_kernel<FormatQ3_K, false>, strip_kernel<FormatQ4_K, false>,
      strip_kernel<FormatQ5_K, false>, strip_kernel<FormatQ6_K, false>,
      strip_kernel<FormatIQ4_NL, false>, strip_kernel<FormatIQ4_XS, false>,
-     strip_kernel<FormatMXFP4, false>, nullptr},
+     strip_kernel<FormatMXFP4, false>},
     quantize_row,
     score,
     add_values,
     to_f16,
     gelu_multiply,
+    peak,
+    softmax,
+    soft_cap,
 };

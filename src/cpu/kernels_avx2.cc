@@ -87,6 +87,9 @@ struct V {
         const I half = _mm256_srai_epi32(n, 1);
         return multiply(exponent(half), exponent(_mm256_sub_epi32(n, half)));
     }
+    static F zero_below(F a, F x, float limit) {
+        return _mm256_and_ps(a, _mm256_cmp_ps(x, _mm256_set1_ps(limit), _CMP_GE_OQ));
+    }
     static float reduce16(const F* a) {
         const __m256 eight = _mm256_add_ps(a[0], a[1]);
         const __m128 four =

@@ -78,6 +78,9 @@ struct V {
     static F power_of_two(I n) {
         return _mm512_scalef_ps(_mm512_set1_ps(1.0f), _mm512_cvtepi32_ps(n));
     }
+    static F zero_below(F a, F x, float limit) {
+        return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_GE_OQ), a);
+    }
     static float reduce16(const F* a) {
         const __m256 eight =
             _mm256_add_ps(_mm512_castps512_ps256(a[0]), _mm512_extractf32x8_ps(a[0], 1));

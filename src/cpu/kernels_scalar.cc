@@ -153,6 +153,9 @@ struct V {
     static F power_of_two(I n) {
         return each<F>([&](int i) { return ldexpf(1.0f, n.lane[i]); });
     }
+    static F zero_below(F a, F x, float limit) {
+        return each<F>([&](int i) { return x.lane[i] >= limit ? a.lane[i] : 0.0f; });
+    }
     static float reduce16(const F* a) {
         float lanes[16];
         for (int i = 0; i < 16; ++i) lanes[i] = a[i / kRows].lane[i % kRows];

@@ -28,7 +28,6 @@ class QuantizedRows {
 
     QuantizedRow& operator[](int64_t row) { return rows_[static_cast<size_t>(row)]; }
     const QuantizedRow& operator[](int64_t row) const { return rows_[static_cast<size_t>(row)]; }
-    uint64_t bytes() const { return codes_.size() + 4 * (floats_.size() + sums_.size()); }
 
   private:
     std::vector<int8_t> codes_;

@@ -1,7 +1,7 @@
 #include "cpu/strips.h"
 
+#include <algorithm>
 #include <cstring>
-#include <vector>
 
 #include "base/check.h"
 #include "format/quant_blocks.h"
@@ -10,64 +10,76 @@ namespace facet::cpu {
 
 namespace {
 
-// Codes of 32 columns of one row go into dwords, one a group of four columns, so that a lane of a
-// SIMD register holds a row. Nibbles: dword j has columns 4j..4j+3 in its low nibbles and columns
-// 16+4j.. in its high ones.
-void put_nibbles(const uint8_t* codes, int row, int rows, uint8_t* out) {
+// 32 codes of one row, four columns to a dword: dword j has columns 4j..4j+3 in its bytes. All
+// below works on whole dwords.
+struct Codes {
+    uint32_t dword[8];
+};
+
+uint32_t dword_at(const uint8_t* bytes) {
+    uint32_t dword;
+    std::memcpy(&dword, bytes, 4);
+    return dword;
+}
+
+void put(uint32_t dword, int line, int row, int rows, uint8_t* out) {
+    std::memcpy(out + (line * rows + row) * 4, &dword, 4);
+}
+
+// Low nibbles: columns 4j.. in line j; high nibbles of that line: columns 16+4j..
+void put_nibbles(const Codes& codes, int row, int rows, uint8_t* out) {
     for (int j = 0; j < 4; ++j) {
-        for (int k = 0; k < 4; ++k) {
-            out[(j * rows + row) * 4 + k] =
-                static_cast<uint8_t>((codes[4 * j + k] & 15) | ((codes[16 + 4 * j + k] & 15) << 4));
-        }
+        put((codes.dword[j] & 0x0f0f0f0f) | ((codes.dword[j + 4] & 0x0f0f0f0f) << 4), j, row, rows,
+            out);
     }
 }
 
-// One bit (number `bit`) of each code: one dword; byte k, bit j is column 4j + k.
-void put_bits(const uint8_t* codes, int bit, int row, int rows, uint8_t* out) {
-    (void)rows;
-    for (int k = 0; k < 4; ++k) {
-        uint8_t byte = 0;
-        for (int j = 0; j < 8; ++j)
-            byte |= static_cast<uint8_t>(((codes[4 * j + k] >> bit) & 1) << j);
-        out[row * 4 + k] = byte;
-    }
+// Bit number `bit` of each code: one line; byte k, bit j is column 4j + k.
+void put_bits(const Codes& codes, int bit, int row, int rows, uint8_t* out) {
+    uint32_t bits = 0;
+    for (int j = 0; j < 8; ++j) bits |= ((codes.dword[j] >> bit) & 0x01010101) << j;
+    put(bits, 0, row, rows, out);
 }
 
-// Two bits (from number `bit`) of each code: two dwords, columns 0..15 and 16..31; byte k, bits 2j
-// and 2j+1 are column 4j + k.
-void put_pairs(const uint8_t* codes, int bit, int row, int rows, uint8_t* out) {
+// Two bits from number `bit` of each code: two lines, columns 0..15 and 16..31; byte k, bits 2j and
+// 2j+1 are column 4j + k.
+void put_pairs(const Codes& codes, int bit, int row, int rows, uint8_t* out) {
     for (int half = 0; half < 2; ++half) {
-        for (int k = 0; k < 4; ++k) {
-            uint8_t byte = 0;
-            for (int j = 0; j < 4; ++j) {
-                byte |=
-                    static_cast<uint8_t>(((codes[16 * half + 4 * j + k] >> bit) & 3) << (2 * j));
-            }
-            out[(half * rows + row) * 4 + k] = byte;
-        }
+        uint32_t pairs = 0;
+        for (int j = 0; j < 4; ++j)
+            pairs |= ((codes.dword[4 * half + j] >> bit) & 0x03030303) << (2 * j);
+        put(pairs, half, row, rows, out);
     }
-}
-
-// Bytes: dword j has columns 4j..4j+3.
-void put_bytes(const uint8_t* codes, int row, int rows, uint8_t* out) {
-    for (int j = 0; j < 8; ++j) std::memcpy(out + (j * rows + row) * 4, codes + 4 * j, 4);
 }
 
 void put_half(uint16_t half, int row, uint8_t* out) { std::memcpy(out + 2 * row, &half, 2); }
 
 void put_word(uint32_t word, int row, uint8_t* out) { std::memcpy(out + 4 * row, &word, 4); }
 
-void unpack_nibbles(const uint8_t* packed, uint8_t* codes) {
-    for (int j = 0; j < 16; ++j) {
-        codes[j] = packed[j] & 15;
-        codes[16 + j] = packed[j] >> 4;
+// 16 bytes: byte j has column j in its low nibble, column j + 16 in its high one.
+Codes nibbles_of(const uint8_t* packed) {
+    Codes codes;
+    for (int j = 0; j < 4; ++j) {
+        const uint32_t dword = dword_at(packed + 4 * j);
+        codes.dword[j] = dword & 0x0f0f0f0f;
+        codes.dword[j + 4] = (dword >> 4) & 0x0f0f0f0f;
     }
+    return codes;
 }
 
-void add_fifth_bits(const uint8_t* packed, uint8_t* codes) {
-    uint32_t bits;
-    std::memcpy(&bits, packed, 4);
-    for (int j = 0; j < 32; ++j) codes[j] |= static_cast<uint8_t>(((bits >> j) & 1) << 4);
+// 32 bytes, each with a field of `mask` from bit `shift` on.
+Codes fields_of(const uint8_t* packed, int shift, uint32_t mask) {
+    Codes codes;
+    for (int j = 0; j < 8; ++j) codes.dword[j] = (dword_at(packed + 4 * j) >> shift) & mask;
+    return codes;
+}
+
+// Adds the 32 bits of `bits`, bit c to column c, as bit 4 of the codes.
+void add_fifth_bits(uint32_t bits, Codes& codes) {
+    for (int j = 0; j < 8; ++j) {
+        // The multiplication copies bit k of a nibble to bit 0 of byte k.
+        codes.dword[j] |= ((((bits >> (4 * j)) & 15) * 0x00204081u) & 0x01010101u) << 4;
+    }
 }
 
 uint16_t half_at(const uint8_t* bytes) {
@@ -91,26 +103,21 @@ void unpack_scales_k4(const uint8_t* s, uint8_t* scales, uint8_t* minima) {
 
 // d 2R, codes
 void pack_q4_0(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t codes[32];
-    unpack_nibbles(block + 2, codes);
     put_half(half_at(block), row, out);
-    put_nibbles(codes, row, rows, out + 2 * rows);
+    put_nibbles(nibbles_of(block + 2), row, rows, out + 2 * rows);
 }
 
 // d 2R, m 2R, codes
 void pack_q4_1(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t codes[32];
-    unpack_nibbles(block + 4, codes);
     put_half(half_at(block), row, out);
     put_half(half_at(block + 2), row, out + 2 * rows);
-    put_nibbles(codes, row, rows, out + 4 * rows);
+    put_nibbles(nibbles_of(block + 4), row, rows, out + 4 * rows);
 }
 
 // d 2R, fifth bits 4R, codes
 void pack_q5_0(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t codes[32];
-    unpack_nibbles(block + 6, codes);
-    add_fifth_bits(block + 2, codes);
+    Codes codes = nibbles_of(block + 6);
+    add_fifth_bits(dword_at(block + 2), codes);
     put_half(half_at(block), row, out);
     put_bits(codes, 4, row, rows, out + 2 * rows);
     put_nibbles(codes, row, rows, out + 6 * rows);
@@ -118,9 +125,8 @@ void pack_q5_0(const uint8_t* block, int row, int rows, uint8_t* out) {
 
 // d 2R, m 2R, fifth bits 4R, codes
 void pack_q5_1(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t codes[32];
-    unpack_nibbles(block + 8, codes);
-    add_fifth_bits(block + 4, codes);
+    Codes codes = nibbles_of(block + 8);
+    add_fifth_bits(dword_at(block + 4), codes);
     put_half(half_at(block), row, out);
     put_half(half_at(block + 2), row, out + 2 * rows);
     put_bits(codes, 4, row, rows, out + 4 * rows);
@@ -130,7 +136,7 @@ void pack_q5_1(const uint8_t* block, int row, int rows, uint8_t* out) {
 // d 2R, signed codes 8 lines
 void pack_q8_0(const uint8_t* block, int row, int rows, uint8_t* out) {
     put_half(half_at(block), row, out);
-    put_bytes(block + 2, row, rows, out + 2 * rows);
+    for (int j = 0; j < 8; ++j) put(dword_at(block + 2 + 4 * j), j, row, rows, out + 2 * rows);
 }
 
 // as q4_0; the codes index the table of values
@@ -140,10 +146,8 @@ void pack_iq4_nl(const uint8_t* block, int row, int rows, uint8_t* out) {
 
 // exponent R, codes
 void pack_mxfp4(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t codes[32];
-    unpack_nibbles(block + 1, codes);
     out[row] = block[0];
-    put_nibbles(codes, row, rows, out + rows);
+    put_nibbles(nibbles_of(block + 1), row, rows, out + rows);
 }
 
 // d 2R, dmin 2R, [scale | minimum << 4] for each 16 columns R x 16, then for each 32 columns two
@@ -154,9 +158,8 @@ void pack_q2_k(const uint8_t* block, int row, int rows, uint8_t* out) {
     put_half(half_at(block + 82), row, out + 2 * rows);
     for (int g = 0; g < 16; ++g) out[(4 + g) * rows + row] = scales[g];
     for (int b = 0; b < 8; ++b) {
-        uint8_t codes[32];
-        for (int i = 0; i < 32; ++i) codes[i] = (packed[32 * (b / 4) + i] >> (2 * (b % 4))) & 3;
-        put_pairs(codes, 0, row, rows, out + (20 + 8 * b) * rows);
+        put_pairs(fields_of(packed + 32 * (b / 4), 2 * (b % 4), 0x03030303), 0, row, rows,
+                  out + (20 + 8 * b) * rows);
     }
 }
 
@@ -169,13 +172,9 @@ void pack_q3_k(const uint8_t* block, int row, int rows, uint8_t* out) {
     for (int g = 0; g < 8; ++g) out[(2 + g) * rows + row] = scales[g];
     std::memcpy(out + 10 * rows + 4 * row, scales + 8, 4);
     for (int b = 0; b < 8; ++b) {
-        uint8_t codes[32];
-        for (int i = 0; i < 32; ++i) {
-            const int low = (packed[32 * (b / 4) + i] >> (2 * (b % 4))) & 3;
-            codes[i] = static_cast<uint8_t>(low | (((mask[i] >> b) & 1) << 2));
-        }
-        put_pairs(codes, 0, row, rows, out + (14 + 12 * b) * rows);
-        put_bits(codes, 2, row, rows, out + (14 + 12 * b + 8) * rows);
+        put_pairs(fields_of(packed + 32 * (b / 4), 2 * (b % 4), 0x03030303), 0, row, rows,
+                  out + (14 + 12 * b) * rows);
+        put_bits(fields_of(mask, b, 0x01010101), 0, row, rows, out + (14 + 12 * b + 8) * rows);
     }
 }
 
@@ -199,10 +198,8 @@ void pack_header_k4(const uint8_t* block, int row, int rows, uint8_t* out) {
 void pack_q4_k(const uint8_t* block, int row, int rows, uint8_t* out) {
     pack_header_k4(block, row, rows, out);
     for (int b = 0; b < 8; ++b) {
-        uint8_t codes[32];
-        for (int i = 0; i < 32; ++i)
-            codes[i] = (block[16 + 32 * (b / 2) + i] >> (4 * (b % 2))) & 15;
-        put_nibbles(codes, row, rows, out + (16 + 16 * b) * rows);
+        put_nibbles(fields_of(block + 16 + 32 * (b / 2), 4 * (b % 2), 0x0f0f0f0f), row, rows,
+                    out + (16 + 16 * b) * rows);
     }
 }
 
@@ -210,13 +207,9 @@ void pack_q4_k(const uint8_t* block, int row, int rows, uint8_t* out) {
 void pack_q5_k(const uint8_t* block, int row, int rows, uint8_t* out) {
     pack_header_k4(block, row, rows, out);
     for (int b = 0; b < 8; ++b) {
-        uint8_t codes[32];
-        for (int i = 0; i < 32; ++i) {
-            const int low = (block[48 + 32 * (b / 2) + i] >> (4 * (b % 2))) & 15;
-            codes[i] = static_cast<uint8_t>(low | (((block[16 + i] >> b) & 1) << 4));
-        }
-        put_bits(codes, 4, row, rows, out + (16 + 20 * b) * rows);
-        put_nibbles(codes, row, rows, out + (16 + 20 * b + 4) * rows);
+        put_bits(fields_of(block + 16, b, 0x01010101), 0, row, rows, out + (16 + 20 * b) * rows);
+        put_nibbles(fields_of(block + 48 + 32 * (b / 2), 4 * (b % 2), 0x0f0f0f0f), row, rows,
+                    out + (16 + 20 * b + 4) * rows);
     }
 }
 
@@ -228,15 +221,10 @@ void pack_q6_k(const uint8_t* block, int row, int rows, uint8_t* out) {
     for (int g = 0; g < 16; ++g) out[(2 + g) * rows + row] = scales[g];
     for (int b = 0; b < 8; ++b) {
         const int half = b / 4, part = b % 4;  // 128 columns, and which 32 of them
-        uint8_t codes[32];
-        for (int i = 0; i < 32; ++i) {
-            const uint8_t nibbles = low[64 * half + 32 * (part % 2) + i];
-            const int four = part < 2 ? nibbles & 15 : nibbles >> 4;
-            codes[i] =
-                static_cast<uint8_t>(four | (((high[32 * half + i] >> (2 * part)) & 3) << 4));
-        }
-        put_pairs(codes, 4, row, rows, out + (18 + 24 * b) * rows);
-        put_nibbles(codes, row, rows, out + (18 + 24 * b + 8) * rows);
+        put_pairs(fields_of(high + 32 * half, 2 * part, 0x03030303), 0, row, rows,
+                  out + (18 + 24 * b) * rows);
+        put_nibbles(fields_of(low + 64 * half + 32 * (part % 2), 4 * (part / 2), 0x0f0f0f0f), row,
+                    rows, out + (18 + 24 * b + 8) * rows);
     }
 }
 
@@ -247,9 +235,7 @@ void pack_iq4_xs(const uint8_t* block, int row, int rows, uint8_t* out) {
     put_half(half_at(block + 2), row, out + 2 * rows);
     for (int g = 0; g < 4; ++g) out[(4 + g) * rows + row] = block[4 + g];
     for (int b = 0; b < 8; ++b) {
-        uint8_t codes[32];
-        unpack_nibbles(block + 8 + 16 * b, codes);
-        put_nibbles(codes, row, rows, out + (8 + 16 * b) * rows);
+        put_nibbles(nibbles_of(block + 8 + 16 * b), row, rows, out + (8 + 16 * b) * rows);
     }
 }
 
@@ -323,10 +309,13 @@ void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out)
     if (pack == nullptr) return pack_floats(matrix, first_row, rows, out);
     const TensorTypeTraits& traits = traits_of(matrix.type);
     const int64_t blocks = matrix.columns / traits.block_elements;
-    for (int r = 0; r < rows && first_row + r < matrix.rows; ++r) {
-        const uint8_t* row = matrix.row(first_row + r);
-        for (int64_t b = 0; b < blocks; ++b) {
-            pack(row + b * traits.block_bytes, r, rows, out + b * traits.block_bytes * rows);
+    const auto present = static_cast<int>(std::min<int64_t>(rows, matrix.rows - first_row));
+    // Block by block, so that the lines being filled stay in the first-level cache.
+    for (int64_t b = 0; b < blocks; ++b) {
+        const uint8_t* block = matrix.row(first_row) + b * traits.block_bytes;
+        for (int r = 0; r < present; ++r) {
+            pack(block + static_cast<uint64_t>(r) * matrix.row_bytes(), r, rows,
+                 out + b * traits.block_bytes * rows);
         }
     }
 }

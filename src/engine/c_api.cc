@@ -8,6 +8,7 @@
 #include <random>
 #include <string>
 
+#include "engine/benchmark.h"
 #include "engine/generation.h"
 #include "engine/loaded_model.h"
 #include "engine/plumbing.h"
@@ -76,6 +77,34 @@ int32_t* copy_ids(const std::vector<int32_t>& ids) {
     if (copy == nullptr) throw std::bad_alloc();
     std::copy(ids.begin(), ids.end(), copy);
     return copy;
+}
+
+ModelOptions model_options_of(const facet_model_options* from) {
+    ModelOptions options;
+    if (from == nullptr) return options;
+    if (from->device != nullptr) options.device.name = from->device;
+    if (from->isa != nullptr) options.device.isa = from->isa;
+    options.device.threads = from->threads;
+    options.vocab_only = from->vocab_only != 0;
+    return options;
+}
+
+// A list of lengths in a request, if it is there.
+Status read_lengths(const Json& request, const char* name, std::vector<int32_t>& lengths) {
+    const Json* list = request.find(name);
+    if (list == nullptr) return {};
+    if (!list->is_array())
+        return invalid_input(std::string(name) + ": expected an array of lengths");
+    lengths.clear();
+    for (const Json& item : list->items) {
+        const Result<long long> length = item.to_integer();
+        if (!length.ok() || length.value() < 0 || length.value() > kContextLengthMax) {
+            return invalid_input(std::string(name) + ": expected lengths from 0 to " +
+                                 std::to_string(kContextLengthMax));
+        }
+        lengths.push_back(static_cast<int32_t>(length.value()));
+    }
+    return {};
 }
 
 facet_generation_options options_with(const SamplingOptions& sampling) {
@@ -202,13 +231,7 @@ facet_status facet_model_open(const char* path, const facet_model_options* optio
         FACET_TRY(require(path != nullptr, "path"));
         FACET_TRY(require(out != nullptr, "out"));
         *out = nullptr;
-        ModelOptions model_options;
-        if (options != nullptr) {
-            if (options->device != nullptr) model_options.device.name = options->device;
-            model_options.device.threads = options->threads;
-            model_options.vocab_only = options->vocab_only != 0;
-        }
-        *out = new facet_model{FACET_TRY(LoadedModel::open(path, model_options))};
+        *out = new facet_model{FACET_TRY(LoadedModel::open(path, model_options_of(options)))};
         return {};
     });
 }
@@ -220,6 +243,28 @@ facet_status facet_inspect(const char* path, int32_t context, char** json) {
         FACET_TRY(require(path != nullptr && json != nullptr, "path, json"));
         *json = nullptr;
         *json = copy_text(FACET_TRY(inspect_json(path, context)).dump());
+        return {};
+    });
+}
+
+facet_status facet_bench(const char* path, const facet_model_options* model_options,
+                         const char* options_json, facet_line_fn on_line, void* user, char** json) {
+    return guarded([&]() -> Status {
+        FACET_TRY(require(path != nullptr && json != nullptr, "path, json"));
+        const Json request = FACET_TRY(Json::parse(options_json != nullptr ? options_json : "{}"));
+        BenchmarkOptions options;
+        FACET_TRY(read_lengths(request, "prompt", options.prompt));
+        FACET_TRY(read_lengths(request, "generate", options.generate));
+        FACET_TRY(read_lengths(request, "depth", options.depth));
+        if (const Json* repetitions = request.find("repetitions"); repetitions != nullptr) {
+            options.repetitions = static_cast<int32_t>(FACET_TRY(repetitions->to_integer()));
+        }
+        const auto progress = [&](const std::string& line) {
+            if (on_line != nullptr) on_line(line.c_str(), user);
+        };
+        *json = copy_text(
+            FACET_TRY(run_benchmark(path, model_options_of(model_options), options, progress))
+                .dump());
         return {};
     });
 }

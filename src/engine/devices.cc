@@ -2,18 +2,57 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <thread>
+
+#include "cpu/cpu_device.h"
+#include "cpu/cpu_kernels.h"
+#include "cpu/machine_speed.h"
 #include "model/reference_device.h"
 
 namespace facet {
 
+namespace {
+
+Error unknown_device(const std::string& name) {
+    return unsupported(fmt::format("unknown device {}, this build has: cpu, reference", name));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const ModelConfig& config,
                                             const Weights& weights) {
-    if (options.name.empty() || options.name == "reference") {
+    if (options.name.empty() || options.name == "cpu") {
+        return cpu::make_cpu_device(config, weights, {options.threads, options.isa});
+    }
+    if (options.name == "reference") {
+        if (!options.isa.empty()) {
+            return invalid_input("the reference device has no instruction sets to choose from");
+        }
         ReferenceOptions reference;
         reference.threads = options.threads;
         return make_reference_device(config, weights, std::move(reference));
     }
-    return unsupported(fmt::format("unknown device {}, this build has: reference", options.name));
+    return unknown_device(options.name);
+}
+
+Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& config) {
+    if (options.name.empty() || options.name == "cpu") return cpu::plan_cpu_device(config, {});
+    if (options.name == "reference") return plan_reference_device(config, {});
+    return unknown_device(options.name);
+}
+
+Result<MachineSpeed> measure_machine(const DeviceOptions& options) {
+    const cpu::Kernels* kernels = FACET_TRY(cpu::choose_kernels(options.isa));
+    MachineSpeed speed;
+    speed.processor = cpu::processor_name();
+    speed.isa = kernels->name;
+    speed.threads = options.threads > 0
+                        ? options.threads
+                        : static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    speed.read_gb_per_s = cpu::read_bandwidth(speed.threads);
+    speed.int8_operations_per_s = cpu::int8_peak(*kernels, speed.threads);
+    return speed;
 }
 
 }  // namespace facet

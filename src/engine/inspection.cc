@@ -61,18 +61,18 @@ Json tensor_list(const GgufFile& file) {
     return list;
 }
 
-Json memory_plan(const GgufFile& file, const ModelConfig& config, const Device& device,
+Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePlan& device,
                  int32_t context) {
-    const KvPlan kv = plan_kv(config, context, device.batch_rows_max());
-    const uint64_t sliding = kv.sliding_elements * device.kv_element_bytes();
-    const uint64_t global = kv.global_elements * device.kv_element_bytes();
+    const KvPlan kv = plan_kv(config, context, device.batch_rows);
+    const uint64_t sliding = kv.sliding_elements * device.kv_element_bytes;
+    const uint64_t global = kv.global_elements * device.kv_element_bytes;
     uint64_t weights = 0;
     for (const TensorView& tensor : file.tensors()) weights += tensor.bytes.size();
     // Beside the device: the logits of a session.
     const uint64_t work =
-        device.work_bytes() + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
+        device.work_bytes + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
     Json plan = Json::object();
-    plan.set("device", Json::of(device.name())).set("context", Json::integer(context));
+    plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
     plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(sliding + global));
     plan.set("kv_sliding_bytes", integer(sliding)).set("kv_global_bytes", integer(global));
     plan.set("work_bytes", integer(work))
@@ -92,7 +92,7 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
             fmt::format("context of {}: expected 1 to {}, what the model was made for", context,
                         config.context_length));
     }
-    const std::unique_ptr<Device> device = FACET_TRY(make_device({}, config, weights));
+    const DevicePlan device = FACET_TRY(plan_device({}, config));
     uint64_t parameters = 0;
     for (const TensorView& tensor : file.tensors()) parameters += tensor.element_count();
 
@@ -111,7 +111,7 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
         .set("parameters", integer(parameters));
     answer.set("types", type_table(file))
         .set("bytes_per_token", token_table(token_bytes(config, weights)));
-    answer.set("memory_plan", memory_plan(file, config, *device, context));
+    answer.set("memory_plan", memory_plan(file, config, device, context));
     answer.set("warnings", std::move(warnings)).set("tensors", tensor_list(file));
     return answer;
 }

@@ -39,6 +39,7 @@ class LoadedModel {
 
     const GgufFile& file() const { return file_; }
     const ModelConfig& config() const { return config_; }
+    const Weights& weights() const { return weights_; }
     // Errors: opened with vocab_only.
     Result<Device*> device() const;
     // One forward pass at a time: the device has one set of activations.

@@ -89,6 +89,11 @@ void Session::append(int32_t id) {
     compute({&id, 1}, {&row, 1}, logits_.data());
 }
 
+void Session::forget() {
+    cache_.truncate(0);
+    ids_.clear();
+}
+
 Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions,
                           float* out) {
     FACET_TRY(check_ids(ids));

@@ -36,6 +36,8 @@ class Session {
                             const std::function<bool(int32_t, int32_t)>& progress);
     // Adds one id (with room left in the context) and gives its logits.
     void append(int32_t id);
+    // Drops all ids; the next call starts from nothing.
+    void forget();
     // Logits after the last id, [V]; may be changed in place.
     std::span<float> logits() { return logits_; }
 

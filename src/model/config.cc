@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 #include <optional>
 #include <string_view>
 
@@ -299,6 +299,20 @@ Result<ModelConfig> ModelConfig::from_gguf(const GgufFile& file) {
     FACET_TRY(read_feed_forward(keys, config));
     FACET_TRY(name_variant(file, config));
     return config;
+}
+
+LayerSizes largest_sizes(const ModelConfig& config) {
+    LayerSizes sizes;
+    for (const LayerConfig& layer : config.layers) {
+        sizes.query_width = std::max(sizes.query_width, layer.query_width());
+        sizes.kv_width = std::max(sizes.kv_width, layer.kv_width());
+        sizes.head_size = std::max(sizes.head_size, layer.head_size);
+        sizes.ffn_width = std::max(sizes.ffn_width, layer.ffn_width);
+        sizes.experts = std::max(sizes.experts, layer.experts);
+        sizes.experts_used = std::max(sizes.experts_used, layer.experts_used);
+        sizes.expert_width = std::max(sizes.expert_width, layer.expert_width);
+    }
+    return sizes;
 }
 
 }  // namespace facet

@@ -65,4 +65,16 @@ struct ModelConfig {
     int32_t layer_count() const { return static_cast<int32_t>(layers.size()); }
 };
 
+// The largest of each size over the layers: what buffers are made for.
+struct LayerSizes {
+    int32_t query_width = 0;
+    int32_t kv_width = 0;
+    int32_t head_size = 0;
+    int32_t ffn_width = 0;
+    int32_t experts = 0;
+    int32_t experts_used = 0;
+    int32_t expert_width = 0;
+};
+LayerSizes largest_sizes(const ModelConfig& config);
+
 }  // namespace facet

@@ -34,6 +34,14 @@ struct Batch {
     int32_t row_count() const { return static_cast<int32_t>(tokens.size()); }
 };
 
+// What a device takes besides the weights, known before it is made: for memory plans.
+struct DevicePlan {
+    std::string_view name;
+    int32_t batch_rows = 0;         // the most rows of one batch
+    uint64_t kv_element_bytes = 0;  // of one KV element
+    uint64_t work_bytes = 0;        // everything besides weights and KV
+};
+
 class Device {
   public:
     virtual ~Device() = default;
@@ -41,9 +49,6 @@ class Device {
     virtual std::string_view name() const = 0;
     // The most rows one batch may have.
     virtual int32_t batch_rows_max() const = 0;
-    // Bytes of one KV element, and of everything the device takes besides weights and KV.
-    virtual uint64_t kv_element_bytes() const = 0;
-    virtual uint64_t work_bytes() const = 0;
 
     // Storage for the rows that `cache` describes. Errors: not enough memory.
     virtual Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) = 0;

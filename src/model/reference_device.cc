@@ -36,8 +36,6 @@ class ReferenceDevice : public Device {
 
     std::string_view name() const override { return "reference"; }
     int32_t batch_rows_max() const override { return options_.batch_rows; }
-    uint64_t kv_element_bytes() const override { return sizeof(float); }
-    uint64_t work_bytes() const override { return work_bytes_; }
 
     Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override;
     void embed(const Batch& batch) override;
@@ -73,7 +71,6 @@ class ReferenceDevice : public Device {
     const Weights& weights_;
     ReferenceOptions options_;
     ThreadPool pool_;
-    uint64_t work_bytes_ = 0;
 
     std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
 
@@ -117,38 +114,28 @@ void ReferenceDevice::make_frequencies() {
 
 std::vector<float> ReferenceDevice::buffer(int64_t width) {
     const auto elements = static_cast<size_t>(width * options_.batch_rows);
-    work_bytes_ += elements * sizeof(float);
     return std::vector<float>(elements);
 }
 
 void ReferenceDevice::make_buffers() {
-    LayerConfig widest;  // the largest of each size over the layers
-    int32_t query_width = 0, kv_width = 0;
-    for (const LayerConfig& layer : config_.layers) {
-        query_width = std::max(query_width, layer.query_width());
-        kv_width = std::max(kv_width, layer.kv_width());
-        widest.ffn_width = std::max(widest.ffn_width, layer.ffn_width);
-        widest.experts = std::max(widest.experts, layer.experts);
-        widest.experts_used = std::max(widest.experts_used, layer.experts_used);
-        widest.expert_width = std::max(widest.expert_width, layer.expert_width);
-    }
+    const LayerSizes largest = largest_sizes(config_);
     for (std::vector<float>* rows : {&x_, &normed_, &branch_, &dense_, &experts_})
         *rows = buffer(config_.width);
-    query_ = buffer(query_width);
-    attention_ = buffer(query_width);
-    key_ = buffer(kv_width);
-    value_ = buffer(kv_width);
-    hidden_gate_ = buffer(widest.ffn_width);
-    hidden_up_ = buffer(widest.ffn_width);
-    router_logits_ = buffer(widest.experts);
-    router_probabilities_ = buffer(widest.experts);
-    chosen_weights_ = buffer(widest.experts_used);
+    query_ = buffer(largest.query_width);
+    attention_ = buffer(largest.query_width);
+    key_ = buffer(largest.kv_width);
+    value_ = buffer(largest.kv_width);
+    hidden_gate_ = buffer(largest.ffn_width);
+    hidden_up_ = buffer(largest.ffn_width);
+    router_logits_ = buffer(largest.experts);
+    router_probabilities_ = buffer(largest.experts);
+    chosen_weights_ = buffer(largest.experts_used);
     chosen_.resize(chosen_weights_.size());
     expert_pairs_.resize(chosen_weights_.size());
-    expert_first_.resize(static_cast<size_t>(widest.experts) + 1);
-    expert_hidden_ = buffer(int64_t{widest.experts_used} * widest.expert_width);
+    expert_first_.resize(static_cast<size_t>(largest.experts) + 1);
+    expert_hidden_ = buffer(int64_t{largest.experts_used} * largest.expert_width);
     const int32_t row =
-        std::max({config_.width, query_width, widest.ffn_width, widest.expert_width});
+        std::max({config_.width, largest.query_width, largest.ffn_width, largest.expert_width});
     row_scratch_.assign(static_cast<size_t>(pool_.thread_count()),
                         std::vector<float>(static_cast<size_t>(row)));
     score_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
@@ -511,6 +498,17 @@ Result<std::unique_ptr<Device>> make_reference_device(const ModelConfig& config,
                                                       ReferenceOptions options) {
     return std::unique_ptr<Device>(
         std::make_unique<ReferenceDevice>(config, weights, std::move(options)));
+}
+
+DevicePlan plan_reference_device(const ModelConfig& config, const ReferenceOptions& options) {
+    const LayerSizes largest = largest_sizes(config);
+    // The buffers of make_buffers(), in values of 4 bytes for each row of a batch.
+    const int64_t values = 5 * int64_t{config.width} + 2 * largest.query_width +
+                           2 * largest.kv_width + 2 * largest.ffn_width + 2 * largest.experts +
+                           3 * largest.experts_used +
+                           int64_t{largest.experts_used} * largest.expert_width;
+    return {"reference", options.batch_rows, sizeof(float),
+            static_cast<uint64_t>(4 * values * options.batch_rows)};
 }
 
 }  // namespace facet

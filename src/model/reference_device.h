@@ -29,4 +29,6 @@ Result<std::unique_ptr<Device>> make_reference_device(const ModelConfig& config,
                                                       const Weights& weights,
                                                       ReferenceOptions options);
 
+DevicePlan plan_reference_device(const ModelConfig& config, const ReferenceOptions& options);
+
 }  // namespace facet

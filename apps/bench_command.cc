@@ -1,0 +1,111 @@
+// `facet bench`: speed as llama-bench defines it, beside what the machine can do. The JSON is
+// facet_bench's.
+#include <fmt/format.h>
+
+#include <charconv>
+
+#include "api.h"
+#include "commands.h"
+#include "console.h"
+#include "model_file.h"
+#include "options.h"
+#include "terminal_text.h"
+
+namespace facet::app {
+
+namespace {
+
+// "512,2048" as a JSON array. Errors: anything but whole numbers from `min` on.
+Result<Json> parse_lengths(const std::string& text, int64_t min) {
+    Json lengths = Json::array();
+    size_t begin = 0;
+    while (true) {
+        const size_t comma = text.find(',', begin);
+        const std::string one =
+            text.substr(begin, comma == std::string::npos ? comma : comma - begin);
+        lengths.push(Json::integer(FACET_TRY(parse_integer(one, min, 1 << 24))));
+        if (comma == std::string::npos) return lengths;
+        begin = comma + 1;
+    }
+}
+
+std::string text_of(const Json& object, std::string_view member) {
+    const Json* value = object.find(member);
+    return value == nullptr || value->is_null() ? "" : neutralize(value->text);
+}
+
+// A share such as 0.914 as "91 %"; empty if there is none.
+std::string percent_of(const Json& test, std::string_view member) {
+    const Json* value = test.find(member);
+    if (value == nullptr || !value->is_number()) return "";
+    return fmt::format("{:.0f} %", 100 * value->to_double().take());
+}
+
+std::string table(const Json& report) {
+    const Json& machine = *report.find("machine");
+    std::string out = fmt::format("{}, {}, {} threads\n", text_of(machine, "cpu"),
+                                  text_of(machine, "isa"), text_of(machine, "threads"));
+    out += fmt::format("reads {} GB/s before, {} after; {} Gop/s of 8-bit products\n",
+                       text_of(machine, "read_gb_per_s_before"),
+                       text_of(machine, "read_gb_per_s_after"),
+                       text_of(machine, "int8_peak_gop_per_s"));
+    out += fmt::format("loaded in {} s, peak memory {:.2f} GB\n\n", text_of(report, "load_seconds"),
+                       report.find("peak_rss_bytes")->to_double().take() * 1e-9);
+    out += fmt::format("{:<16}{:>12}{:>12}{:>10}{:>14}{:>10}\n", "test", "tokens/s", "best", "GB/s",
+                       "of bandwidth", "of peak");
+    for (const Json& test : report.find("tests")->items) {
+        const Json& speed = *test.find("tokens_per_s");
+        out +=
+            fmt::format("{:<16}{:>12}{:>12}{:>10}{:>14}{:>10}\n", text_of(test, "test"),
+                        text_of(speed, "median"), text_of(speed, "best"), text_of(test, "gb_per_s"),
+                        percent_of(test, "bandwidth_share"), percent_of(test, "peak_share"));
+    }
+    return out;
+}
+
+void show_line(const char* line, void*) { note(neutralize(line)); }
+
+}  // namespace
+
+int run_bench(int argc, char** argv) {
+    OptionParser parser("bench [options]",
+                        "Measures prefill and decode, beside what the machine can do at best.",
+                        "  facet bench -m model.gguf\n"
+                        "  facet bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 5 --json\n");
+    ModelOptions model;
+    bool json = false;
+    Json request = Json::object();
+    const auto lengths = [&request](const char* member, int64_t min) {
+        return [&request, member, min](const std::string& text) -> Status {
+            request.set(member, FACET_TRY(parse_lengths(text, min)));
+            return {};
+        };
+    };
+    int32_t repetitions = 5;
+    parser.group("Tests");
+    parser.each("-p,--prompt", "N,...", "prompt lengths to prefill (512)", lengths("prompt", 1));
+    parser.each("-n,--generate", "N,...", "tokens to decode one by one (64)",
+                lengths("generate", 1));
+    parser.each("-d,--depth", "N,...", "tokens in the context before (0)", lengths("depth", 0));
+    parser.integer("-r,--repetitions", "N", "runs of each test (5)", 1, 1000, repetitions);
+    parser.flag("--json", "one JSON object", json);
+    add_model_options(parser, model);
+    if (const auto code = parser.parse(argc, argv)) return *code;
+    if (!parser.words().empty()) return parser.wrong_use("bench takes no words");
+    request.set("repetitions", Json::integer(repetitions));
+
+    const auto path = find_model_file(model.path);
+    if (!path.ok()) return fail(path.error());
+    const ApiModelOptions options(model);
+    const auto report = api_text([&](char** out) {
+        return facet_bench(path.value().c_str(), options.get(), request.dump().c_str(), show_line,
+                           nullptr, out);
+    });
+    if (!report.ok()) return fail(report.error());
+    if (json) return write_stdout(report.value() + "\n") ? kExitOk : kExitFailed;
+    const auto parsed = Json::parse(report.value());
+    if (!parsed.ok()) return fail(parsed.error());
+    return write_stdout(table(parsed.value())) ? kExitOk : kExitFailed;
+}
+
+}  // namespace facet::app

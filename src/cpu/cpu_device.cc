@@ -1,0 +1,720 @@
+// One run of the pool for each block; inside it, phases that end in a barrier. In a phase each
+// thread takes a range of strips (outputs) or of rows. Every output is computed by one thread in
+// one fixed order, so the number of threads and the size of a batch change no bit.
+#include "cpu/cpu_device.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <vector>
+
+#include "base/check.h"
+#include "base/memory.h"
+#include "cpu/cpu_kernels.h"
+#include "cpu/packed_weights.h"
+#include "cpu/quantized_rows.h"
+#include "cpu/spin_pool.h"
+#include "model/reference_math.h"
+
+namespace facet::cpu {
+
+namespace {
+
+// Strips that are multiplied with a group of activation rows while both stay in the second-level
+// cache.
+constexpr int64_t kStripsPerGroup = 8;
+// Query rows that share the keys of one head in one kernel call.
+constexpr int kQueriesMax = 8;
+constexpr float kMasked = -std::numeric_limits<float>::infinity();
+
+// Keys and values of one conversation in f16: for each layer, rows of [K, h].
+struct CpuKv : KvStorage {
+    struct Layer {
+        uint16_t* keys = nullptr;
+        uint16_t* values = nullptr;
+    };
+    ZeroedMemory memory;
+    std::vector<Layer> layers;
+};
+
+// A part of [0, count) for one of several threads.
+struct Range {
+    int64_t begin, end;
+};
+Range part_of(int64_t count, int32_t thread, int32_t threads) {
+    return {count * thread / threads, count * (thread + 1) / threads};
+}
+
+class CpuDevice : public Device {
+  public:
+    CpuDevice(const ModelConfig& config, const Weights& weights, const CpuOptions& options,
+              const Kernels& kernels, PackedWeights packed)
+        : config_(config),
+          weights_(weights),
+          packed_(std::move(packed)),
+          kernels_(kernels),
+          batch_rows_(options.batch_rows),
+          pool_(options.threads) {
+        make_frequencies();
+        make_buffers();
+    }
+
+    std::string_view name() const override { return "cpu"; }
+    int32_t batch_rows_max() const override { return batch_rows_; }
+
+    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override;
+    void embed(const Batch& batch) override;
+    void attention_block(int32_t layer, const Batch& batch) override;
+    void ffn_block(int32_t layer, const Batch& batch) override;
+    void logits(const Batch& batch, float* out) override;
+
+  private:
+    struct Thread;
+
+    // Phases of the attention block.
+    void make_heads(const LayerConfig& layer, const LayerWeights& weights, int32_t index,
+                    const Batch& batch, int32_t thread);
+    void attend(const LayerConfig& layer, int32_t index, const Batch& batch, int32_t thread);
+    void attend_tile(const LayerConfig& layer, int32_t index, const BatchSequence& sequence,
+                     int32_t first_row, int32_t row_count, int32_t kv_head, Thread& scratch);
+    // Phases of the feed-forward block.
+    void route(const LayerConfig& layer, const LayerWeights& weights, int64_t row);
+    void group_by_expert(const LayerConfig& layer, int64_t rows);
+    void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int32_t thread);
+    void expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
+                       int32_t thread);
+
+    // out [count, stride]: rows of the matrix in this thread's strips times `count` activation
+    // rows.
+    void multiply(const PackedMatrix& matrix, const QuantizedRow* inputs, int64_t count, float* out,
+                  int64_t stride, int32_t thread);
+    // hidden = gelu(gate x) * (up x), the same way.
+    void multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
+                        const QuantizedRow* inputs, int64_t count, float* hidden, int64_t stride,
+                        int32_t thread);
+    void copy_tile(const float* tile, int64_t strip, int64_t rows, int64_t first, int count,
+                   float* out, int64_t stride) const;
+
+    void make_frequencies();
+    void make_buffers();
+    std::vector<float> buffer(int64_t width);
+    Range my_part(int64_t count, int32_t thread) const {
+        return part_of(count, thread, pool_.thread_count());
+    }
+    const LayerConfig& layer_config(int32_t index) const {
+        return config_.layers[static_cast<size_t>(index)];
+    }
+    const LayerWeights& layer_weights(int32_t index) const {
+        return weights_.layers[static_cast<size_t>(index)];
+    }
+
+    // What one thread needs for itself.
+    struct Thread {
+        std::vector<float> tile, tile2;      // [kColumnsMax, strip rows]
+        std::vector<QuantizedRow> gathered;  // [T] the rows of one expert
+        std::vector<float> queries;          // [kQueriesMax, h]
+        std::vector<float> outputs;          // [kQueriesMax, h]
+        std::vector<float> scores;           // [kQueriesMax, context + 16]
+    };
+
+    const ModelConfig& config_;
+    const Weights& weights_;
+    PackedWeights packed_;
+    const Kernels& kernels_;
+    const int32_t batch_rows_;
+    SpinPool pool_;
+    int64_t score_stride_ = 0;
+    std::atomic<int64_t> next_task_{0};
+
+    std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
+    // Cosines and sines of each row's position, [T, h/2].
+    std::vector<float> sliding_cosines_, sliding_sines_, global_cosines_, global_sines_;
+
+    std::vector<float> x_, normed_, normed2_, router_in_;  // [T, D]
+    QuantizedRows input_, input2_, router_row_;            // [T, D]
+    std::vector<float> query_, key_, value_, attention_;   // [T, H*h], [T, K*h]
+    QuantizedRows attention_row_;
+    std::vector<float> branch_, dense_, experts_;  // [T, D]
+    std::vector<float> hidden_, expert_hidden_;    // [T, F], [T * used, F of an expert]
+    QuantizedRows hidden_row_, expert_row_;
+    std::vector<float> router_logits_;  // [T, E]
+    std::vector<int32_t> chosen_;       // [T, used]
+    std::vector<float> chosen_weights_;
+    std::vector<int32_t> expert_first_, expert_pairs_;  // pairs (row, choice) grouped by expert
+    std::vector<Thread> threads_;
+};
+
+// ---- set-up
+
+void CpuDevice::make_frequencies() {
+    for (const LayerConfig& layer : config_.layers) {
+        std::vector<float>& frequencies =
+            layer.sliding ? sliding_frequencies_ : global_frequencies_;
+        if (!frequencies.empty()) continue;
+        for (int32_t i = 0; i < layer.head_size / 2; ++i) {
+            const double divisor =
+                layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
+            const double power = std::pow(double(layer.rope_base), -2.0 * i / layer.head_size);
+            frequencies.push_back(static_cast<float>(power / divisor));
+        }
+    }
+}
+
+std::vector<float> CpuDevice::buffer(int64_t width) {
+    const auto elements = static_cast<size_t>(width * batch_rows_);
+    return std::vector<float>(elements);
+}
+
+void CpuDevice::make_buffers() {
+    const LayerSizes largest = largest_sizes(config_);
+    const int32_t used = largest.experts_used;
+    for (auto* rows : {&x_, &normed_, &normed2_, &router_in_, &branch_, &dense_, &experts_})
+        *rows = buffer(config_.width);
+    for (auto* rows : {&query_, &attention_}) *rows = buffer(largest.query_width);
+    for (auto* rows : {&key_, &value_}) *rows = buffer(largest.kv_width);
+    hidden_ = buffer(largest.ffn_width);
+    router_logits_ = buffer(largest.experts);
+    chosen_weights_ = buffer(used);
+    chosen_.resize(chosen_weights_.size());
+    expert_pairs_.resize(chosen_weights_.size());
+    expert_first_.resize(static_cast<size_t>(largest.experts) + 1);
+    expert_hidden_ = buffer(int64_t{used} * largest.expert_width);
+    for (auto* values : {&sliding_cosines_, &sliding_sines_})
+        *values = buffer(static_cast<int64_t>(sliding_frequencies_.size()));
+    for (auto* values : {&global_cosines_, &global_sines_})
+        *values = buffer(static_cast<int64_t>(global_frequencies_.size()));
+    input_ = QuantizedRows(batch_rows_, config_.width);
+    input2_ = QuantizedRows(batch_rows_, config_.width);
+    router_row_ = QuantizedRows(batch_rows_, config_.width);
+    attention_row_ = QuantizedRows(batch_rows_, largest.query_width);
+    hidden_row_ = QuantizedRows(batch_rows_, largest.ffn_width);
+    expert_row_ = QuantizedRows(int64_t{batch_rows_} * used, largest.expert_width);
+    threads_.resize(static_cast<size_t>(pool_.thread_count()));
+    for (Thread& thread : threads_) {
+        const auto tile = static_cast<size_t>(kColumnsMax * kernels_.rows);
+        thread.tile.resize(tile);
+        thread.tile2.resize(tile);
+        thread.gathered.resize(static_cast<size_t>(batch_rows_));
+        thread.queries.resize(static_cast<size_t>(kQueriesMax * largest.head_size));
+        thread.outputs.resize(thread.queries.size());
+    }
+}
+
+Result<std::unique_ptr<KvStorage>> CpuDevice::make_kv_storage(const KvCache& cache) {
+    uint64_t elements = 0;
+    for (int32_t i = 0; i < config_.layer_count(); ++i) {
+        elements += 2 * static_cast<uint64_t>(cache.rows(i)) *
+                    static_cast<uint64_t>(layer_config(i).kv_width());
+    }
+    auto kv = std::make_unique<CpuKv>();
+    kv->memory = FACET_TRY(ZeroedMemory::allocate_huge(elements * sizeof(uint16_t)));
+    auto* next = static_cast<uint16_t*>(kv->memory.data());
+    for (int32_t i = 0; i < config_.layer_count(); ++i) {
+        const int64_t half = int64_t{cache.rows(i)} * layer_config(i).kv_width();
+        kv->layers.push_back({next, next + half});
+        next += 2 * half;
+    }
+    score_stride_ = std::max<int64_t>(score_stride_, (cache.context() + 31) / 16 * 16);
+    for (Thread& thread : threads_)
+        thread.scores.resize(static_cast<size_t>(kQueriesMax * score_stride_));
+    return std::unique_ptr<KvStorage>(std::move(kv));
+}
+
+// ---- products
+
+void CpuDevice::copy_tile(const float* tile, int64_t strip, int64_t rows, int64_t first, int count,
+                          float* out, int64_t stride) const {
+    const int64_t row = strip * kernels_.rows;
+    const auto width = static_cast<size_t>(std::min<int64_t>(kernels_.rows, rows - row));
+    for (int t = 0; t < count; ++t) {
+        std::memcpy(out + (first + t) * stride + row, tile + t * kernels_.rows,
+                    width * sizeof(float));
+    }
+}
+
+void CpuDevice::multiply(const PackedMatrix& matrix, const QuantizedRow* inputs, int64_t count,
+                         float* out, int64_t stride, int32_t thread) {
+    const Range mine = my_part(matrix.strips, thread);
+    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
+        const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+        for (int64_t t = 0; t < count; t += kColumnsMax) {
+            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            for (int64_t strip = group; strip < group_end; ++strip) {
+                matrix.kernel(matrix.strip(strip), matrix.blocks, inputs + t, now, tile);
+                copy_tile(tile, strip, matrix.rows, t, now, out, stride);
+            }
+        }
+    }
+}
+
+void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
+                               const QuantizedRow* inputs, int64_t count, float* hidden,
+                               int64_t stride, int32_t thread) {
+    const Range mine = my_part(gate.strips, thread);
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup / 2) {
+        const int64_t group_end = std::min(group + kStripsPerGroup / 2, mine.end);
+        for (int64_t t = 0; t < count; t += kColumnsMax) {
+            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            for (int64_t strip = group; strip < group_end; ++strip) {
+                gate.kernel(gate.strip(strip), gate.blocks, inputs + t, now, scratch.tile.data());
+                up.kernel(up.strip(strip), up.blocks, inputs + t, now, scratch.tile2.data());
+                kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
+                                       int64_t{now} * kernels_.rows, scratch.tile.data());
+                copy_tile(scratch.tile.data(), strip, gate.rows, t, now, hidden, stride);
+            }
+        }
+    }
+}
+
+// ---- embedding
+
+void CpuDevice::embed(const Batch& batch) {
+    FACET_CHECK(batch.row_count() <= batch_rows_);
+    const TensorTypeTraits& traits = traits_of(weights_.embedding.type);
+    const float scale = std::sqrt(static_cast<float>(config_.width));
+    const auto rotate = [](int32_t position, const std::vector<float>& frequencies, int64_t row,
+                           std::vector<float>& cosines, std::vector<float>& sines) {
+        for (size_t i = 0; i < frequencies.size(); ++i) {
+            const float angle = static_cast<float>(position) * frequencies[i];
+            cosines[static_cast<size_t>(row) * frequencies.size() + i] = std::cos(angle);
+            sines[static_cast<size_t>(row) * frequencies.size() + i] = std::sin(angle);
+        }
+    };
+    pool_.run([&](int32_t thread) {
+        for (const BatchSequence& sequence : batch.sequences) {
+            const Range mine = my_part(sequence.row_count, thread);
+            for (int64_t r = mine.begin; r < mine.end; ++r) {
+                const int64_t row = sequence.first_row + r;
+                float* x = x_.data() + row * config_.width;
+                traits.decode(weights_.embedding.row(batch.tokens[static_cast<size_t>(row)]),
+                              static_cast<size_t>(config_.width) / traits.block_elements, x);
+                for (int32_t i = 0; i < config_.width; ++i) x[i] *= scale;
+                const int32_t position = sequence.first_position + static_cast<int32_t>(r);
+                rotate(position, sliding_frequencies_, row, sliding_cosines_, sliding_sines_);
+                rotate(position, global_frequencies_, row, global_cosines_, global_sines_);
+            }
+        }
+    });
+}
+
+// ---- attention
+
+void CpuDevice::attention_block(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = layer_config(index);
+    const LayerWeights& weights = layer_weights(index);
+    const PackedLayer& packed = packed_.layer(index);
+    const int64_t rows = batch.row_count(), width = config_.width;
+    next_task_.store(0, std::memory_order_relaxed);
+    pool_.run([&](int32_t thread) {
+        const Range mine = my_part(rows, thread);
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            float* normed = normed_.data() + t * width;
+            rms_norm(x_.data() + t * width, weights.attention_norm.data(), config_.norm_epsilon,
+                     width, normed);
+            kernels_.quantize(normed, width, &input_[t]);
+        }
+        pool_.barrier();
+        multiply(packed.query, &input_[0], rows, query_.data(), layer.query_width(), thread);
+        multiply(packed.key, &input_[0], rows, key_.data(), layer.kv_width(), thread);
+        if (!layer.value_is_key)
+            multiply(packed.value, &input_[0], rows, value_.data(), layer.kv_width(), thread);
+        pool_.barrier();
+        make_heads(layer, weights, index, batch, thread);
+        pool_.barrier();
+        attend(layer, index, batch, thread);
+        pool_.barrier();
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            kernels_.quantize(attention_.data() + t * layer.query_width(), layer.query_width(),
+                              &attention_row_[t]);
+        }
+        pool_.barrier();
+        multiply(packed.output, &attention_row_[0], rows, branch_.data(), width, thread);
+        pool_.barrier();
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            float *branch = branch_.data() + t * width, *x = x_.data() + t * width;
+            rms_norm(branch, weights.post_attention_norm.data(), config_.norm_epsilon, width,
+                     branch);
+            for (int64_t i = 0; i < width; ++i) x[i] += branch[i];
+        }
+    });
+}
+
+// One head: norm, then rotation by the row's angles.
+void norm_and_rotate(float* head, const float* weight, float epsilon, int64_t size,
+                     const float* cosines, const float* sines) {
+    rms_norm(head, weight, epsilon, size, head);
+    const int64_t half = size / 2;
+    for (int64_t i = 0; i < half; ++i) {
+        const float a = head[i], b = head[i + half];
+        head[i] = a * cosines[i] - b * sines[i];
+        head[i + half] = b * cosines[i] + a * sines[i];
+    }
+}
+
+// Norms and rotations of this thread's share of (row, key head) pairs, and their keys and values
+// into the cache.
+void CpuDevice::make_heads(const LayerConfig& layer, const LayerWeights& weights, int32_t index,
+                           const Batch& batch, int32_t thread) {
+    const int64_t size = layer.head_size, half = size / 2;
+    const int32_t group = layer.query_heads / layer.kv_heads;
+    const float* cosines = (layer.sliding ? sliding_cosines_ : global_cosines_).data();
+    const float* sines = (layer.sliding ? sliding_sines_ : global_sines_).data();
+    for (const BatchSequence& sequence : batch.sequences) {
+        const auto& kv =
+            static_cast<CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+        const Range mine = my_part(int64_t{sequence.row_count} * layer.kv_heads, thread);
+        for (int64_t item = mine.begin; item < mine.end; ++item) {
+            const auto r = static_cast<int32_t>(item / layer.kv_heads),
+                       head = static_cast<int32_t>(item % layer.kv_heads);
+            const int64_t t = sequence.first_row + r;
+            const float *row_cosines = cosines + t * half, *row_sines = sines + t * half;
+            for (int32_t q = head * group; q < (head + 1) * group; ++q) {
+                norm_and_rotate(query_.data() + t * layer.query_width() + q * size,
+                                weights.query_norm.data(), config_.norm_epsilon, size, row_cosines,
+                                row_sines);
+            }
+            float* key = key_.data() + t * layer.kv_width() + head * size;
+            float* value = value_.data() + t * layer.kv_width() + head * size;
+            // On global layers the value is the raw key, before norm and rotation.
+            rms_norm(layer.value_is_key ? key : value, nullptr, config_.norm_epsilon, size, value);
+            norm_and_rotate(key, weights.key_norm.data(), config_.norm_epsilon, size, row_cosines,
+                            row_sines);
+            const int64_t to = int64_t{sequence.cache->row_of(index, sequence.first_position + r)} *
+                                   layer.kv_width() +
+                               head * size;
+            kernels_.to_f16(key, size, kv.keys + to);
+            kernels_.to_f16(value, size, kv.values + to);
+        }
+    }
+}
+
+// Tiles of some rows and one key head, handed out one by one.
+void CpuDevice::attend(const LayerConfig& layer, int32_t index, const Batch& batch,
+                       int32_t thread) {
+    const int32_t rows_per_tile = std::max(1, kQueriesMax / (layer.query_heads / layer.kv_heads));
+    int64_t first_task = 0;
+    int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
+    for (const BatchSequence& sequence : batch.sequences) {
+        const int32_t tiles = (sequence.row_count + rows_per_tile - 1) / rows_per_tile;
+        const int64_t end = first_task + int64_t{tiles} * layer.kv_heads;
+        for (; task < end; task = next_task_.fetch_add(1, std::memory_order_relaxed)) {
+            const auto tile = static_cast<int32_t>((task - first_task) / layer.kv_heads);
+            const int32_t first_row = tile * rows_per_tile;
+            attend_tile(layer, index, sequence, first_row,
+                        std::min(rows_per_tile, sequence.row_count - first_row),
+                        static_cast<int32_t>((task - first_task) % layer.kv_heads),
+                        threads_[static_cast<size_t>(thread)]);
+        }
+        first_task = end;
+    }
+}
+
+// Softmax over the visible keys and the sum of their values, for the queries of `row_count` rows
+// that share one key head.
+void CpuDevice::attend_tile(const LayerConfig& layer, int32_t index, const BatchSequence& sequence,
+                            int32_t first_row, int32_t row_count, int32_t kv_head,
+                            Thread& scratch) {
+    const auto& kv =
+        static_cast<CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
+    const int size = layer.head_size;
+    const int32_t group = layer.query_heads / layer.kv_heads;
+    const int64_t stride = layer.kv_width(), head_offset = int64_t{kv_head} * size;
+    const int32_t first_query = sequence.first_position + first_row,
+                  last_query = first_query + row_count - 1;
+    const auto first_visible = [&](int32_t query) {
+        return layer.sliding ? std::max(0, query - layer.window + 1) : 0;
+    };
+    const int32_t first = first_visible(first_query);
+    // Scores start at a multiple of 16 positions, so that a key's place in a vector does not depend
+    // on the tile.
+    const int32_t origin = first / 16 * 16;
+    const int64_t count = (last_query - origin + 16) / 16 * 16;
+
+    // The queries of all rows; group query heads of a row lie together.
+    for (int32_t done = 0; done < row_count * group;) {
+        const int32_t queries = std::min<int32_t>(kQueriesMax, row_count * group - done);
+        for (int32_t q = 0; q < queries; ++q) {
+            const int64_t t = sequence.first_row + first_row + (done + q) / group;
+            const int32_t head = kv_head * group + (done + q) % group;
+            std::memcpy(scratch.queries.data() + q * size,
+                        query_.data() + t * layer.query_width() + int64_t{head} * size,
+                        static_cast<size_t>(size) * sizeof(float));
+        }
+        float* scores = scratch.scores.data();
+        // The ring may wrap inside the range.
+        const auto each_run = [&](const auto& visit) {
+            for (int32_t p = first; p <= last_query;) {
+                const int32_t row = sequence.cache->row_of(index, p);
+                const int32_t length =
+                    std::min(last_query - p + 1, sequence.cache->rows(index) - row);
+                visit(p, int64_t{row} * stride + head_offset, length);
+                p += length;
+            }
+        };
+        each_run([&](int32_t p, int64_t offset, int32_t length) {
+            kernels_.score(scratch.queries.data(), queries, kv.keys + offset, stride, length, size,
+                           scores + (p - origin), score_stride_);
+        });
+        for (int32_t q = 0; q < queries; ++q) {
+            float* row = scores + q * score_stride_;
+            const int32_t query = first_query + (done + q) / group;
+            std::fill(row, row + (first_visible(query) - origin), kMasked);
+            std::fill(row + (query - origin + 1), row + count, kMasked);
+            kernels_.softmax(row, count);
+        }
+        std::fill(scratch.outputs.begin(), scratch.outputs.begin() + queries * size, 0.0f);
+        each_run([&](int32_t p, int64_t offset, int32_t length) {
+            kernels_.add_values(scores + (p - origin), score_stride_, queries, kv.values + offset,
+                                stride, length, size, scratch.outputs.data());
+        });
+        for (int32_t q = 0; q < queries; ++q) {
+            const int64_t t = sequence.first_row + first_row + (done + q) / group;
+            const int32_t head = kv_head * group + (done + q) % group;
+            std::memcpy(attention_.data() + t * layer.query_width() + int64_t{head} * size,
+                        scratch.outputs.data() + q * size,
+                        static_cast<size_t>(size) * sizeof(float));
+        }
+        done += queries;
+    }
+}
+
+// ---- feed-forward
+
+void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
+    const LayerConfig& layer = layer_config(index);
+    const LayerWeights& weights = layer_weights(index);
+    const PackedLayer& packed = packed_.layer(index);
+    const int64_t rows = batch.row_count(), width = config_.width;
+    const bool has_experts = layer.experts > 0;
+    const float router_scale = 1.0f / std::sqrt(static_cast<float>(width));
+    pool_.run([&](int32_t thread) {
+        const Range mine = my_part(rows, thread);
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            const float* x = x_.data() + t * width;
+            float* normed = normed_.data() + t * width;
+            rms_norm(x, weights.ffn_norm.data(), config_.norm_epsilon, width, normed);
+            kernels_.quantize(normed, width, &input_[t]);
+            if (!has_experts) continue;
+            float *normed2 = normed2_.data() + t * width, *router = router_in_.data() + t * width;
+            rms_norm(x, weights.expert_norm.data(), config_.norm_epsilon, width, normed2);
+            kernels_.quantize(normed2, width, &input2_[t]);
+            rms_norm(x, nullptr, config_.norm_epsilon, width, router);
+            for (int64_t i = 0; i < width; ++i)
+                router[i] *= weights.router_scale[static_cast<size_t>(i)] * router_scale;
+            kernels_.quantize(router, width, &router_row_[t]);
+        }
+        pool_.barrier();
+        if (has_experts)
+            multiply(packed.router, &router_row_[0], rows, router_logits_.data(), layer.experts,
+                     thread);
+        multiply_gated(packed.gate, packed.up, &input_[0], rows, hidden_.data(), layer.ffn_width,
+                       thread);
+        pool_.barrier();
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            kernels_.quantize(hidden_.data() + t * layer.ffn_width, layer.ffn_width,
+                              &hidden_row_[t]);
+            if (has_experts) route(layer, weights, t);
+        }
+        pool_.barrier();
+        if (has_experts && thread == 0) group_by_expert(layer, rows);
+        multiply(packed.down, &hidden_row_[0], rows, dense_.data(), width, thread);
+        pool_.barrier();
+        if (has_experts) {
+            expert_hidden(layer, packed, thread);
+            pool_.barrier();
+            const Range pairs = my_part(rows * layer.experts_used, thread);
+            for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
+                kernels_.quantize(expert_hidden_.data() + pair * layer.expert_width,
+                                  layer.expert_width, &expert_row_[pair]);
+            }
+            pool_.barrier();
+            expert_output(layer, packed, rows, thread);
+            pool_.barrier();
+        }
+        for (int64_t t = mine.begin; t < mine.end; ++t) {
+            float *dense = dense_.data() + t * width, *x = x_.data() + t * width;
+            if (has_experts) {
+                float* experts = experts_.data() + t * width;
+                rms_norm(dense, weights.dense_post_norm.data(), config_.norm_epsilon, width, dense);
+                rms_norm(experts, weights.expert_post_norm.data(), config_.norm_epsilon, width,
+                         experts);
+                for (int64_t i = 0; i < width; ++i) dense[i] += experts[i];
+            }
+            rms_norm(dense, weights.ffn_post_norm.data(), config_.norm_epsilon, width, dense);
+            for (int64_t i = 0; i < width; ++i) x[i] = weights.output_scale * (x[i] + dense[i]);
+        }
+    });
+}
+
+// The experts of one row and their weights, as the reference device does it.
+void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int64_t row) {
+    float* p = router_logits_.data() + row * layer.experts;
+    int32_t* chosen = chosen_.data() + row * layer.experts_used;
+    float* chosen_weights = chosen_weights_.data() + row * layer.experts_used;
+    facet::softmax(p, layer.experts);
+    top_k(p, layer.experts, layer.experts_used, chosen);
+    float sum = 0;
+    for (int32_t i = 0; i < layer.experts_used; ++i) sum += p[chosen[i]];
+    for (int32_t i = 0; i < layer.experts_used; ++i) {
+        chosen_weights[i] =
+            p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
+    }
+}
+
+// Lists the (row, choice) pairs of each expert: a counting sort.
+void CpuDevice::group_by_expert(const LayerConfig& layer, int64_t rows) {
+    const auto pairs = static_cast<int32_t>(rows) * layer.experts_used;
+    std::fill(expert_first_.begin(), expert_first_.end(), 0);
+    for (int32_t pair = 0; pair < pairs; ++pair) {
+        ++expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)]) + 1];
+    }
+    for (size_t e = 1; e < expert_first_.size(); ++e) expert_first_[e] += expert_first_[e - 1];
+    // Filling moves each start to its end; shifting back by one place restores the starts.
+    for (int32_t pair = 0; pair < pairs; ++pair) {
+        int32_t& next = expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)])];
+        expert_pairs_[static_cast<size_t>(next++)] = pair;
+    }
+    for (size_t e = expert_first_.size() - 1; e > 0; --e) expert_first_[e] = expert_first_[e - 1];
+    expert_first_[0] = 0;
+}
+
+// expert_hidden [pair, F] = gelu(gate_e u) * (up_e u) for this thread's strips of every expert that
+// is used.
+void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int32_t thread) {
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    const int64_t inner = layer.expert_width;
+    for (int32_t e = 0; e < layer.experts; ++e) {
+        const auto at = static_cast<size_t>(e);
+        const int32_t* pairs = expert_pairs_.data() + expert_first_[at];
+        const int64_t count = expert_first_[at + 1] - expert_first_[at];
+        if (count == 0) continue;
+        for (int64_t p = 0; p < count; ++p)
+            scratch.gathered[static_cast<size_t>(p)] = input2_[pairs[p] / layer.experts_used];
+        const PackedMatrix &gate = packed.expert_gate[at], &up = packed.expert_up[at];
+        const Range mine = my_part(gate.strips, thread);
+        for (int64_t t = 0; t < count; t += kColumnsMax) {
+            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
+                float* tile = scratch.tile.data();
+                gate.kernel(gate.strip(strip), gate.blocks, scratch.gathered.data() + t, now, tile);
+                up.kernel(up.strip(strip), up.blocks, scratch.gathered.data() + t, now,
+                          scratch.tile2.data());
+                kernels_.gelu_multiply(tile, scratch.tile2.data(), int64_t{now} * kernels_.rows,
+                                       tile);
+                for (int c = 0; c < now; ++c) {
+                    copy_tile(tile + c * kernels_.rows, strip, inner, pairs[t + c], 1,
+                              expert_hidden_.data(), inner);
+                }
+            }
+        }
+    }
+}
+
+// experts [T, D] = sum of weight * down_e hidden over the chosen experts, lowest expert first, for
+// this thread's strips.
+void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
+                              int32_t thread) {
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    const int64_t width = config_.width;
+    const int height = kernels_.rows;
+    const int64_t strips = (width + height - 1) / height;
+    const Range mine = my_part(strips, thread);
+    const int64_t first = mine.begin * height, last = std::min(width, mine.end * height);
+    for (int64_t t = 0; t < rows; ++t)
+        std::fill(experts_.data() + t * width + first, experts_.data() + t * width + last, 0.0f);
+    for (int32_t e = 0; e < layer.experts; ++e) {
+        const auto at = static_cast<size_t>(e);
+        const int32_t* pairs = expert_pairs_.data() + expert_first_[at];
+        const int64_t count = expert_first_[at + 1] - expert_first_[at];
+        if (count == 0) continue;
+        for (int64_t p = 0; p < count; ++p)
+            scratch.gathered[static_cast<size_t>(p)] = expert_row_[pairs[p]];
+        const PackedMatrix& down = packed.expert_down[at];
+        for (int64_t t = 0; t < count; t += kColumnsMax) {
+            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
+                down.kernel(down.strip(strip), down.blocks, scratch.gathered.data() + t, now,
+                            scratch.tile.data());
+                const int64_t row = strip * height,
+                              present = std::min<int64_t>(height, width - row);
+                for (int c = 0; c < now; ++c) {
+                    const int32_t pair = pairs[t + c];
+                    const float weight = chosen_weights_[static_cast<size_t>(pair)];
+                    float* out = experts_.data() + (pair / layer.experts_used) * width + row;
+                    for (int64_t i = 0; i < present; ++i)
+                        out[i] += weight * scratch.tile[static_cast<size_t>(c * height + i)];
+                }
+            }
+        }
+    }
+}
+
+// ---- head
+
+void CpuDevice::logits(const Batch& batch, float* out) {
+    const int64_t width = config_.width, vocabulary = config_.vocabulary;
+    const auto count = static_cast<int64_t>(batch.logit_rows.size());
+    pool_.run([&](int32_t thread) {
+        const Range mine = my_part(count, thread);
+        for (int64_t i = mine.begin; i < mine.end; ++i) {
+            float* normed = normed_.data() + i * width;
+            rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
+                     weights_.output_norm.data(), config_.norm_epsilon, width, normed);
+            kernels_.quantize(normed, width, &input_[i]);
+        }
+        pool_.barrier();
+        multiply(packed_.head(), &input_[0], count, out, vocabulary, thread);
+        if (config_.logit_softcap == 0) return;
+        // Each thread caps what it wrote, while it is near.
+        const Range strips = my_part(packed_.head().strips, thread);
+        const int64_t first = strips.begin * kernels_.rows,
+                      last = std::min(vocabulary, strips.end * kernels_.rows);
+        for (int64_t i = 0; i < count; ++i) {
+            float* row = out + i * vocabulary;
+            const int64_t whole = first + (last - first) / 16 * 16;
+            kernels_.soft_cap(row + first, whole - first, config_.logit_softcap);
+            float rest[16] = {};
+            std::copy(row + whole, row + last, rest);
+            kernels_.soft_cap(rest, 16, config_.logit_softcap);
+            std::copy(rest, rest + (last - whole), row + whole);
+        }
+    });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
+                                                const CpuOptions& options) {
+    const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
+    for (const LayerConfig& layer : config.layers) {
+        if (layer.head_size % 16 != 0) {
+            return unsupported("heads of " + std::to_string(layer.head_size) +
+                               " values: the CPU device needs a multiple of 16");
+        }
+    }
+    const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    PackedWeights packed = FACET_TRY(PackedWeights::pack(
+        config, weights, *kernels, options.threads > 0 ? options.threads : cores));
+    return std::unique_ptr<Device>(
+        std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
+}
+
+DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options) {
+    const LayerSizes largest = largest_sizes(config);
+    // The buffers of make_buffers() for each row of a batch: values of 4 bytes, and quantized rows,
+    // which take 60 bytes for 32 columns.
+    const int64_t values =
+        7 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
+        largest.ffn_width + largest.experts + 3 * largest.experts_used +
+        int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
+    const int64_t columns = 3 * int64_t{config.width} + largest.query_width + largest.ffn_width +
+                            int64_t{largest.experts_used} * largest.expert_width;
+    return {"cpu", options.batch_rows, sizeof(uint16_t),
+            static_cast<uint64_t>((4 * values + columns / 32 * 60) * options.batch_rows)};
+}
+
+}  // namespace facet::cpu

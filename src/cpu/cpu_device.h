@@ -1,0 +1,28 @@
+// The CPU device: quantized weights in strips, integer dot products, resident threads. Tested
+// against the reference device block by block (cpu_device_test.cc).
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "model/config.h"
+#include "model/device.h"
+#include "model/weights.h"
+
+namespace facet::cpu {
+
+struct CpuOptions {
+    int32_t threads = 0;       // 0 = one a core
+    std::string isa;           // a kernel table's name; empty = the best
+    int32_t batch_rows = 512;  // the most rows of one batch
+};
+
+// Packs the weights (reads the whole file). config and weights must outlive the device, and so must
+// the file, from which embedding rows are still read. Errors: an unknown or impossible instruction
+// set, not enough memory, unsupported shapes.
+Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
+                                                const CpuOptions& options);
+
+DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options);
+
+}  // namespace facet::cpu

@@ -1,0 +1,56 @@
+// All matrices of the model as strips, in memory of our own with 2 MiB pages.
+//
+// Packing reads the file once, with all threads, and drops the file's pages behind it. Vectors stay
+// where Weights holds them.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/memory.h"
+#include "base/result.h"
+#include "cpu/kernels.h"
+#include "model/config.h"
+#include "model/weights.h"
+
+namespace facet::cpu {
+
+struct PackedMatrix {
+    StripKernel kernel = nullptr;
+    bool floats = false;  // takes unquantized activations
+    const uint8_t* data = nullptr;
+    int64_t rows = 0;
+    int64_t columns = 0;
+    int64_t blocks = 0;  // what the kernel takes: columns / 32, or columns for floats
+    uint64_t strip_bytes = 0;
+    int64_t strips = 0;
+
+    const uint8_t* strip(int64_t index) const {
+        return data + strip_bytes * static_cast<uint64_t>(index);
+    }
+};
+
+struct PackedLayer {
+    PackedMatrix query, key, value, output;
+    PackedMatrix gate, up, down;
+    PackedMatrix router;
+    std::vector<PackedMatrix> expert_gate, expert_up, expert_down;
+};
+
+class PackedWeights {
+  public:
+    // Errors: not enough memory, a matrix whose rows are no multiple of 32 values.
+    static Result<PackedWeights> pack(const ModelConfig& config, const Weights& weights,
+                                      const Kernels& kernels, int32_t threads);
+
+    const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
+    const PackedMatrix& head() const { return head_; }
+    uint64_t bytes() const { return memory_.bytes(); }
+
+  private:
+    ZeroedMemory memory_;
+    std::vector<PackedLayer> layers_;
+    PackedMatrix head_;
+};
+
+}  // namespace facet::cpu
