@@ -54,8 +54,8 @@ class Golden {
             const uint8_t* data = file.value().bytes().data() + offset;
             array.floats.resize(array.dtype == "f32" ? count : 0);
             array.ints.resize(array.dtype == "i32" ? count : 0);
-            std::memcpy(array.floats.data(), data, 4 * array.floats.size());
-            std::memcpy(array.ints.data(), data, 4 * array.ints.size());
+            if (!array.floats.empty()) std::memcpy(array.floats.data(), data, 4 * count);
+            if (!array.ints.empty()) std::memcpy(array.ints.data(), data, 4 * count);
             return array;
         }
         ADD_FAILURE() << "no golden array " << name;

@@ -14,8 +14,8 @@
 #include "base/memory.h"
 #include "cpu/cpu_kernels.h"
 #include "cpu/packed_weights.h"
-#include "cpu/quantized_rows.h"
 #include "cpu/spin_pool.h"
+#include "cpu/tile_rows.h"
 #include "model/reference_math.h"
 
 namespace facet::cpu {
@@ -82,18 +82,23 @@ class CpuDevice : public Device {
     // Phases of the feed-forward block.
     void route(const LayerConfig& layer, const LayerWeights& weights, int64_t row);
     void group_by_expert(const LayerConfig& layer, int64_t rows);
-    void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int32_t thread);
+    void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
+                       int32_t thread);
+    void prepare_expert_rows(const LayerConfig& layer, int64_t rows, int32_t thread);
     void expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                        int32_t thread);
 
     // out [count, stride]: rows of the matrix in this thread's strips times `count` activation
     // rows.
-    void multiply(const PackedMatrix& matrix, const QuantizedRow* inputs, int64_t count, float* out,
+    void multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                   int64_t stride, int32_t thread);
     // hidden = gelu(gate x) * (up x), the same way.
-    void multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
-                        const QuantizedRow* inputs, int64_t count, float* hidden, int64_t stride,
-                        int32_t thread);
+    void multiply_gated(const PackedMatrix& gate, const PackedMatrix& up, TileRows& inputs,
+                        int64_t count, float* hidden, int64_t stride, int32_t thread);
+    // Row `row` of the rows [first, first + count), which are cut into tiles, in the forms they
+    // need.
+    void prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
+                 int64_t columns) const;
     void copy_tile(const float* tile, int64_t strip, int64_t rows, int64_t first, int count,
                    float* out, int64_t stride) const;
 
@@ -112,11 +117,11 @@ class CpuDevice : public Device {
 
     // What one thread needs for itself.
     struct Thread {
-        std::vector<float> tile, tile2;      // [kColumnsMax, strip rows]
-        std::vector<QuantizedRow> gathered;  // [T] the rows of one expert
-        std::vector<float> queries;          // [kQueriesMax, h]
-        std::vector<float> outputs;          // [kQueriesMax, h]
-        std::vector<float> scores;           // [kQueriesMax, context + 16]
+        std::vector<float> tile, tile2;  // [kColumnsMax, strip rows]
+        TileRows gathered;               // [T, D] the rows of one expert
+        std::vector<float> queries;      // [kQueriesMax, h]
+        std::vector<float> outputs;      // [kQueriesMax, h]
+        std::vector<float> scores;       // [kQueriesMax, context + 16]
     };
 
     const ModelConfig& config_;
@@ -133,12 +138,12 @@ class CpuDevice : public Device {
     std::vector<float> sliding_cosines_, sliding_sines_, global_cosines_, global_sines_;
 
     std::vector<float> x_, normed_, normed2_, router_in_;  // [T, D]
-    QuantizedRows input_, input2_, router_row_;            // [T, D]
+    TileRows input_, input2_, router_row_;                 // [T, D]
     std::vector<float> query_, key_, value_, attention_;   // [T, H*h], [T, K*h]
-    QuantizedRows attention_row_;
+    TileRows attention_row_;
     std::vector<float> branch_, dense_, experts_;  // [T, D]
     std::vector<float> hidden_, expert_hidden_;    // [T, F], [T * used, F of an expert]
-    QuantizedRows hidden_row_, expert_row_;
+    TileRows hidden_row_, expert_row_;
     std::vector<float> router_logits_;  // [T, E]
     std::vector<int32_t> chosen_;       // [T, used]
     std::vector<float> chosen_weights_;
@@ -185,18 +190,22 @@ void CpuDevice::make_buffers() {
         *values = buffer(static_cast<int64_t>(sliding_frequencies_.size()));
     for (auto* values : {&global_cosines_, &global_sines_})
         *values = buffer(static_cast<int64_t>(global_frequencies_.size()));
-    input_ = QuantizedRows(batch_rows_, config_.width);
-    input2_ = QuantizedRows(batch_rows_, config_.width);
-    router_row_ = QuantizedRows(batch_rows_, config_.width);
-    attention_row_ = QuantizedRows(batch_rows_, largest.query_width);
-    hidden_row_ = QuantizedRows(batch_rows_, largest.ffn_width);
-    expert_row_ = QuantizedRows(int64_t{batch_rows_} * used, largest.expert_width);
+    const auto tiles = [&](int64_t rows, int64_t columns) {
+        return TileRows(rows, columns, packed_.takes_codes(), packed_.takes_values());
+    };
+    input_ = tiles(batch_rows_, config_.width);
+    input2_ = tiles(batch_rows_, config_.width);
+    // Routers may be of another type than all the rest, and are small.
+    router_row_ = TileRows(batch_rows_, config_.width, true, true);
+    attention_row_ = tiles(batch_rows_, largest.query_width);
+    hidden_row_ = tiles(batch_rows_, largest.ffn_width);
+    expert_row_ = tiles(int64_t{batch_rows_} * used, largest.expert_width);
     threads_.resize(static_cast<size_t>(pool_.thread_count()));
     for (Thread& thread : threads_) {
         const auto tile = static_cast<size_t>(kColumnsMax * kernels_.rows);
         thread.tile.resize(tile);
         thread.tile2.resize(tile);
-        thread.gathered.resize(static_cast<size_t>(batch_rows_));
+        thread.gathered = tiles(used > 0 ? batch_rows_ : 0, config_.width);
         thread.queries.resize(static_cast<size_t>(kQueriesMax * largest.head_size));
         thread.outputs.resize(thread.queries.size());
     }
@@ -234,37 +243,58 @@ void CpuDevice::copy_tile(const float* tile, int64_t strip, int64_t rows, int64_
     }
 }
 
-void CpuDevice::multiply(const PackedMatrix& matrix, const QuantizedRow* inputs, int64_t count,
-                         float* out, int64_t stride, int32_t thread) {
+// The tile that row `row` of `count` belongs to when rows are cut into tiles from `first` on.
+struct TilePlace {
+    int64_t first;
+    int count;
+    int slot;
+};
+TilePlace place_of(int64_t row, int64_t first, int64_t count) {
+    const int64_t tile = first + (row - first) / kColumnsMax * kColumnsMax;
+    return {tile, static_cast<int>(std::min<int64_t>(kColumnsMax, first + count - tile)),
+            static_cast<int>(row - tile)};
+}
+
+void CpuDevice::prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
+                        int64_t columns) const {
+    const TilePlace place = place_of(row, first, count);
+    const Tile tile = rows.tile(place.first, place.count);
+    if (rows.has_codes()) kernels_.quantize(x, columns, tile, place.slot);
+    if (rows.has_values()) store_values(x, columns, tile, place.slot);
+}
+
+void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
+                         int64_t stride, int32_t thread) {
     const Range mine = my_part(matrix.strips, thread);
     float* tile = threads_[static_cast<size_t>(thread)].tile.data();
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
         const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
         for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            const Tile input =
+                inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
             for (int64_t strip = group; strip < group_end; ++strip) {
-                matrix.kernel(matrix.strip(strip), matrix.blocks, inputs + t, now, tile);
-                copy_tile(tile, strip, matrix.rows, t, now, out, stride);
+                matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile);
+                copy_tile(tile, strip, matrix.rows, t, input.count, out, stride);
             }
         }
     }
 }
 
-void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
-                               const QuantizedRow* inputs, int64_t count, float* hidden,
-                               int64_t stride, int32_t thread) {
+void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up, TileRows& inputs,
+                               int64_t count, float* hidden, int64_t stride, int32_t thread) {
     const Range mine = my_part(gate.strips, thread);
     Thread& scratch = threads_[static_cast<size_t>(thread)];
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup / 2) {
         const int64_t group_end = std::min(group + kStripsPerGroup / 2, mine.end);
         for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            const Tile input =
+                inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
             for (int64_t strip = group; strip < group_end; ++strip) {
-                gate.kernel(gate.strip(strip), gate.blocks, inputs + t, now, scratch.tile.data());
-                up.kernel(up.strip(strip), up.blocks, inputs + t, now, scratch.tile2.data());
+                gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data());
+                up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data());
                 kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
-                                       int64_t{now} * kernels_.rows, scratch.tile.data());
-                copy_tile(scratch.tile.data(), strip, gate.rows, t, now, hidden, stride);
+                                       int64_t{input.count} * kernels_.rows, scratch.tile.data());
+                copy_tile(scratch.tile.data(), strip, gate.rows, t, input.count, hidden, stride);
             }
         }
     }
@@ -315,24 +345,24 @@ void CpuDevice::attention_block(int32_t index, const Batch& batch) {
             float* normed = normed_.data() + t * width;
             rms_norm(x_.data() + t * width, weights.attention_norm.data(), config_.norm_epsilon,
                      width, normed);
-            kernels_.quantize(normed, width, &input_[t]);
+            prepare(normed, t, 0, rows, input_, width);
         }
         pool_.barrier();
-        multiply(packed.query, &input_[0], rows, query_.data(), layer.query_width(), thread);
-        multiply(packed.key, &input_[0], rows, key_.data(), layer.kv_width(), thread);
+        multiply(packed.query, input_, rows, query_.data(), layer.query_width(), thread);
+        multiply(packed.key, input_, rows, key_.data(), layer.kv_width(), thread);
         if (!layer.value_is_key)
-            multiply(packed.value, &input_[0], rows, value_.data(), layer.kv_width(), thread);
+            multiply(packed.value, input_, rows, value_.data(), layer.kv_width(), thread);
         pool_.barrier();
         make_heads(layer, weights, index, batch, thread);
         pool_.barrier();
         attend(layer, index, batch, thread);
         pool_.barrier();
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            kernels_.quantize(attention_.data() + t * layer.query_width(), layer.query_width(),
-                              &attention_row_[t]);
+            prepare(attention_.data() + t * layer.query_width(), t, 0, rows, attention_row_,
+                    layer.query_width());
         }
         pool_.barrier();
-        multiply(packed.output, &attention_row_[0], rows, branch_.data(), width, thread);
+        multiply(packed.output, attention_row_, rows, branch_.data(), width, thread);
         pool_.barrier();
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             float *branch = branch_.data() + t * width, *x = x_.data() + t * width;
@@ -497,40 +527,35 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
             const float* x = x_.data() + t * width;
             float* normed = normed_.data() + t * width;
             rms_norm(x, weights.ffn_norm.data(), config_.norm_epsilon, width, normed);
-            kernels_.quantize(normed, width, &input_[t]);
+            prepare(normed, t, 0, rows, input_, width);
             if (!has_experts) continue;
             float *normed2 = normed2_.data() + t * width, *router = router_in_.data() + t * width;
             rms_norm(x, weights.expert_norm.data(), config_.norm_epsilon, width, normed2);
-            kernels_.quantize(normed2, width, &input2_[t]);
+            prepare(normed2, t, 0, rows, input2_, width);
             rms_norm(x, nullptr, config_.norm_epsilon, width, router);
             for (int64_t i = 0; i < width; ++i)
                 router[i] *= weights.router_scale[static_cast<size_t>(i)] * router_scale;
-            kernels_.quantize(router, width, &router_row_[t]);
+            prepare(router, t, 0, rows, router_row_, width);
         }
         pool_.barrier();
         if (has_experts)
-            multiply(packed.router, &router_row_[0], rows, router_logits_.data(), layer.experts,
+            multiply(packed.router, router_row_, rows, router_logits_.data(), layer.experts,
                      thread);
-        multiply_gated(packed.gate, packed.up, &input_[0], rows, hidden_.data(), layer.ffn_width,
+        multiply_gated(packed.gate, packed.up, input_, rows, hidden_.data(), layer.ffn_width,
                        thread);
         pool_.barrier();
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            kernels_.quantize(hidden_.data() + t * layer.ffn_width, layer.ffn_width,
-                              &hidden_row_[t]);
+            prepare(hidden_.data() + t * layer.ffn_width, t, 0, rows, hidden_row_, layer.ffn_width);
             if (has_experts) route(layer, weights, t);
         }
         pool_.barrier();
         if (has_experts && thread == 0) group_by_expert(layer, rows);
-        multiply(packed.down, &hidden_row_[0], rows, dense_.data(), width, thread);
+        multiply(packed.down, hidden_row_, rows, dense_.data(), width, thread);
         pool_.barrier();
         if (has_experts) {
-            expert_hidden(layer, packed, thread);
+            expert_hidden(layer, packed, rows, thread);
             pool_.barrier();
-            const Range pairs = my_part(rows * layer.experts_used, thread);
-            for (int64_t pair = pairs.begin; pair < pairs.end; ++pair) {
-                kernels_.quantize(expert_hidden_.data() + pair * layer.expert_width,
-                                  layer.expert_width, &expert_row_[pair]);
-            }
+            prepare_expert_rows(layer, rows, thread);
             pool_.barrier();
             expert_output(layer, packed, rows, thread);
             pool_.barrier();
@@ -582,34 +607,45 @@ void CpuDevice::group_by_expert(const LayerConfig& layer, int64_t rows) {
     expert_first_[0] = 0;
 }
 
-// expert_hidden [pair, F] = gelu(gate_e u) * (up_e u) for this thread's strips of every expert that
-// is used.
-void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int32_t thread) {
+// expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u) for this thread's strips
+// of every expert that is used.
+void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
+                              int32_t thread) {
     Thread& scratch = threads_[static_cast<size_t>(thread)];
-    const int64_t inner = layer.expert_width;
+    const int64_t inner = layer.expert_width, width = config_.width;
     for (int32_t e = 0; e < layer.experts; ++e) {
         const auto at = static_cast<size_t>(e);
-        const int32_t* pairs = expert_pairs_.data() + expert_first_[at];
-        const int64_t count = expert_first_[at + 1] - expert_first_[at];
+        const int64_t first = expert_first_[at], count = expert_first_[at + 1] - first;
         if (count == 0) continue;
-        for (int64_t p = 0; p < count; ++p)
-            scratch.gathered[static_cast<size_t>(p)] = input2_[pairs[p] / layer.experts_used];
-        const PackedMatrix &gate = packed.expert_gate[at], &up = packed.expert_up[at];
-        const Range mine = my_part(gate.strips, thread);
-        for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
-            for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
-                float* tile = scratch.tile.data();
-                gate.kernel(gate.strip(strip), gate.blocks, scratch.gathered.data() + t, now, tile);
-                up.kernel(up.strip(strip), up.blocks, scratch.gathered.data() + t, now,
-                          scratch.tile2.data());
-                kernels_.gelu_multiply(tile, scratch.tile2.data(), int64_t{now} * kernels_.rows,
-                                       tile);
-                for (int c = 0; c < now; ++c) {
-                    copy_tile(tile + c * kernels_.rows, strip, inner, pairs[t + c], 1,
-                              expert_hidden_.data(), inner);
-                }
-            }
+        float* hidden = expert_hidden_.data() + first * inner;
+        if (rows == 1) {  // the only row, already in the form of a tile
+            multiply_gated(packed.expert_gate[at], packed.expert_up[at], input2_, 1, hidden, inner,
+                           thread);
+            continue;
+        }
+        for (int64_t p = 0; p < count; ++p) {
+            const int64_t row = expert_pairs_[static_cast<size_t>(first + p)] / layer.experts_used;
+            const TilePlace from = place_of(row, 0, rows), to = place_of(p, 0, count);
+            const Tile source = input2_.tile(from.first, from.count);
+            const Tile target = scratch.gathered.tile(to.first, to.count);
+            if (input2_.has_codes()) copy_codes(source, from.slot, target, to.slot, width);
+            if (input2_.has_values()) copy_values(source, from.slot, target, to.slot, width);
+        }
+        multiply_gated(packed.expert_gate[at], packed.expert_up[at], scratch.gathered, count,
+                       hidden, inner, thread);
+    }
+}
+
+// Quantizes this thread's share of the experts' hidden rows; each expert's rows are tiles of their
+// own.
+void CpuDevice::prepare_expert_rows(const LayerConfig& layer, int64_t rows, int32_t thread) {
+    const Range mine = my_part(rows * layer.experts_used, thread);
+    for (int32_t e = 0; e < layer.experts; ++e) {
+        const auto at = static_cast<size_t>(e);
+        const int64_t first = expert_first_[at], end = expert_first_[at + 1];
+        for (int64_t pair = std::max(first, mine.begin); pair < std::min(end, mine.end); ++pair) {
+            prepare(expert_hidden_.data() + pair * layer.expert_width, pair, first, end - first,
+                    expert_row_, layer.expert_width);
         }
     }
 }
@@ -618,35 +654,30 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
 // this thread's strips.
 void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
-    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
     const int64_t width = config_.width;
     const int height = kernels_.rows;
-    const int64_t strips = (width + height - 1) / height;
-    const Range mine = my_part(strips, thread);
-    const int64_t first = mine.begin * height, last = std::min(width, mine.end * height);
-    for (int64_t t = 0; t < rows; ++t)
-        std::fill(experts_.data() + t * width + first, experts_.data() + t * width + last, 0.0f);
+    const Range mine = my_part((width + height - 1) / height, thread);
+    const int64_t begin = mine.begin * height, end = std::min(width, mine.end * height);
+    for (int64_t t = 0; t < rows; ++t) {
+        std::fill(experts_.data() + t * width + begin, experts_.data() + t * width + end, 0.0f);
+    }
     for (int32_t e = 0; e < layer.experts; ++e) {
         const auto at = static_cast<size_t>(e);
-        const int32_t* pairs = expert_pairs_.data() + expert_first_[at];
-        const int64_t count = expert_first_[at + 1] - expert_first_[at];
-        if (count == 0) continue;
-        for (int64_t p = 0; p < count; ++p)
-            scratch.gathered[static_cast<size_t>(p)] = expert_row_[pairs[p]];
+        const int64_t first = expert_first_[at], count = expert_first_[at + 1] - first;
         const PackedMatrix& down = packed.expert_down[at];
         for (int64_t t = 0; t < count; t += kColumnsMax) {
             const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+            const Tile input = expert_row_.tile(first + t, now);
             for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
-                down.kernel(down.strip(strip), down.blocks, scratch.gathered.data() + t, now,
-                            scratch.tile.data());
+                down.kernel(down.strip(strip), down.blocks, input, tile);
                 const int64_t row = strip * height,
                               present = std::min<int64_t>(height, width - row);
                 for (int c = 0; c < now; ++c) {
-                    const int32_t pair = pairs[t + c];
+                    const int32_t pair = expert_pairs_[static_cast<size_t>(first + t + c)];
                     const float weight = chosen_weights_[static_cast<size_t>(pair)];
                     float* out = experts_.data() + (pair / layer.experts_used) * width + row;
-                    for (int64_t i = 0; i < present; ++i)
-                        out[i] += weight * scratch.tile[static_cast<size_t>(c * height + i)];
+                    for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * height + i];
                 }
             }
         }
@@ -664,10 +695,10 @@ void CpuDevice::logits(const Batch& batch, float* out) {
             float* normed = normed_.data() + i * width;
             rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
                      weights_.output_norm.data(), config_.norm_epsilon, width, normed);
-            kernels_.quantize(normed, width, &input_[i]);
+            prepare(normed, i, 0, count, input_, width);
         }
         pool_.barrier();
-        multiply(packed_.head(), &input_[0], count, out, vocabulary, thread);
+        multiply(packed_.head(), input_, count, out, vocabulary, thread);
         if (config_.logit_softcap == 0) return;
         // Each thread caps what it wrote, while it is near.
         const Range strips = my_part(packed_.head().strips, thread);

@@ -13,27 +13,27 @@
 
 namespace facet::cpu {
 
-// A row of activations for a product with quantized weights: 8-bit codes with one scale for each 32
-// columns. Columns are a multiple of 32. All arrays belong to somebody else.
-struct QuantizedRow {
-    int8_t* codes;            // [columns] value = code * scale
-    float* scale;             // [columns / 32]
-    int32_t* negative_sum32;  // [columns / 32] minus the sum of the codes
-    int32_t* negative_sum16;  // [columns / 16]
-    float* scaled_sum32;      // [columns / 32] scale * sum of the codes
-    float* scaled_sum16;      // [columns / 16]
-    const float* values;      // [columns] the unquantized row, for float weights
-};
-
 // Most activation rows that one call of a strip kernel takes.
 inline constexpr int kColumnsMax = 8;
 
-// out[t * rows + r] = inner product of row r of the strip and activation row t.
-//   strip   one strip of `rows` interleaved rows (strips.h), `blocks` of 32 columns long
-//   inputs  [count] activation rows, count in 1..kColumnsMax
-//   out     [count, rows] f32
-using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const QuantizedRow* inputs,
-                             int count, float* out);
+// Up to kColumnsMax rows of activations side by side, as a strip kernel reads them: 8-bit codes
+// with one scale for each 32 columns, interleaved by row in units of what is read at once. Somebody
+// else's memory.
+struct Tile {
+    int count;                // rows, 1..kColumnsMax
+    int8_t* codes;            // [columns / 4, count, 4] value = code * scale
+    float* scale;             // [columns / 32, count]
+    int32_t* negative_sum32;  // [columns / 32, count] minus the sum of the codes
+    int32_t* negative_sum16;  // [columns / 16, count]
+    float* scaled_sum32;      // [columns / 32, count] scale * sum of the codes
+    float* scaled_sum16;      // [columns / 16, count]
+    float* values;            // [columns, count] the rows unquantized, for float weights
+};
+
+// out[t * rows + r] = inner product of row r of the strip and row t of the tile.
+//   strip   one strip of `rows` interleaved rows (strips.h), `blocks` of 32 columns long (float
+//   weights: of 1 column) out     [tile.count, rows] f32
+using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out);
 
 struct Kernels {
     const char* name;  // "avx512", as --isa takes it
@@ -41,8 +41,9 @@ struct Kernels {
     // By StripType; null where there is none.
     StripKernel strip[16];
 
-    // Quantizes a row: scale = largest magnitude / 127, codes rounded to nearest even.
-    void (*quantize)(const float* x, int64_t columns, QuantizedRow* out);
+    // Quantizes x [columns] into row `slot` of the tile: scale = largest magnitude / 127, codes
+    // rounded to nearest even. Columns are a multiple of 32.
+    void (*quantize)(const float* x, int64_t columns, const Tile& tile, int slot);
 
     // scores[g * stride + j] = inner product of query g and key j, for the `heads` queries that
     // share keys.

@@ -1,33 +1,38 @@
 // The kernels of every instruction set, written once over a vector type V that the including file
 // defines:
-//   kRows                  32-bit lanes of a register; the height of a strip
-//   I, F                   registers of 32-bit integers and floats
-//   load, load_f           4 * kRows bytes; load_bytes / load_signed_bytes: kRows bytes widened to
-//   32 bits load_f16, load_bf16    kRows halves as floats;  store_f, store_f16 set, set_f one value
-//   in all lanes;  broadcast: the same from memory, 4 bytes and_, or_, shift_left<n>,
-//   shift_right<n>, shift_right_by(I, int), subtract, multiply_low dot_small(acc, codes, a)   acc +
-//   sum over 4 bytes: codes 0..63 unsigned, a signed dot_signed(acc, codes, a)  the same for codes
-//   -128..127; a result of a biased form is corrected through kSignedBias lookup(table, codes) each
-//   byte (0..15) replaced by that byte of a 16-byte table in every 128 bits to_float, round_to_int,
-//   multiply, multiply_add(a, b, c) = a * b + c in one rounding, add_f, subtract_f, divide, max_f,
-//   abs_f, minimum_f, power_of_two(I): 2^i as float;  zero_below(a, x, limit): a where x >= limit, else 0
-//   reduce16(F*)           the sum of 16 floats in kParts registers, halves first: i + (i+8), then
-//   4, 2, 1
-// Order of float operations is what makes the tables agree bit by bit; do not reorder.
+//
+//   kRows                 32-bit lanes of a register; the height of a strip
+//   I, F                  registers of 32-bit integers and of floats
+//   load, load_f          4 * kRows bytes;  store, store_f: the reverse
+//   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
+//   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
+//   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
+//   and_, or_, subtract, shift_left<n>, shift_right<n>, shift_right_by(I, n)
+//   dot_small(acc, codes, p)    acc + sum over 4 bytes: codes 0..63 times the 4 signed bytes at p
+//   dot_signed(acc, codes, p)   the same for codes -128..127 that went through bias(); what bias()
+//                               adds, 2^kSignedBias for each code, is taken back in first_sum()
+//   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
+//   to_float, round_to_int, multiply, add_f, subtract_f, divide, max_f, minimum_f, abs_f
+//   multiply_add(a, b, c)       a * b + c in one rounding
+//   power_of_two(I)             2^i as float
+//   zero_below(a, x, limit)     a where x >= limit, else 0
+//   reduce16(F*)                the sum of 16 floats in kParts registers: i + (i + 8) first, then
+//                               i + (i + 4), 2, 1
+//
+// The order of float operations is what makes the tables agree bit by bit; do not reorder.
 
 constexpr int kParts = 16 / V::kRows;
 using I = V::I;
 using F = V::F;
 
 // ---- strips of quantized weights
-// ----------------------------------------------------------------------------------
 
 // A format tells how a strip's super-block of kBlocks x 32 columns is read (layouts: strips.cc):
 //   kBytes     bytes of a super-block for one row
 //   kGroups    scales for each 32 columns: 1, or 2 of 16 columns
 //   kSigned    codes are signed bytes
-//   kOffset    what is subtracted from unsigned codes, as a power of two: 0 for none, else its
-//   exponent kMinimum   has a minimum: value = scale * code - minimum
+//   kOffset    exponent of the power of two that is subtracted from unsigned codes; 0 for none
+//   kMinimum   has a minimum: value = scale * code - minimum
 // open() reads the header; codes() unpacks eight registers, four columns each; scale() and
 // minimum() give float lanes.
 
@@ -295,55 +300,55 @@ inline I first_sum(const int32_t* negative_sum) {
 }
 
 template <typename Format, int kCount>
-void multiply_strip(const uint8_t* strip, int64_t blocks, const QuantizedRow* inputs, float* out) {
+void multiply_strip(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
     constexpr int kColumns = 32 / Format::kGroups;  // columns of one scale
     constexpr int kSteps = 8 / Format::kGroups;
+    const int8_t* codes = tile.codes;
+    const float* scales = tile.scale;
+    const int32_t* sums = kColumns == 32 ? tile.negative_sum32 : tile.negative_sum16;
+    const float* scaled_sums = kColumns == 32 ? tile.scaled_sum32 : tile.scaled_sum16;
+    const uint8_t* const end = strip + blocks / Format::kBlocks * Format::kBytes * R;
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
-    int64_t block = 0;
-    for (const uint8_t* p = strip; block < blocks; p += Format::kBytes * R) {
+    for (const uint8_t* p = strip; p < end; p += Format::kBytes * R) {
         Format format;
         format.open(p);
-        for (int b = 0; b < Format::kBlocks; ++b, ++block) {
+        for (int b = 0; b < Format::kBlocks; ++b) {
             I w[8];
             format.codes(b, w);
+            if constexpr (Format::kSigned) {
+                for (int j = 0; j < 8; ++j) w[j] = V::bias(w[j]);
+            }
             for (int g = 0; g < Format::kGroups; ++g) {
-                const F scale = format.scale(b, g);
-                const int64_t group = block * Format::kGroups + g;
                 I sum[kCount];
-                for (int t = 0; t < kCount; ++t) {
-                    const int32_t* sums =
-                        kColumns == 32 ? inputs[t].negative_sum32 : inputs[t].negative_sum16;
-                    sum[t] = first_sum<Format>(sums + group);
-                }
-                for (int j = 0; j < kSteps; ++j) {
+                for (int t = 0; t < kCount; ++t) sum[t] = first_sum<Format>(sums + t);
+                for (int j = g * kSteps; j < (g + 1) * kSteps; ++j, codes += 4 * kCount) {
                     for (int t = 0; t < kCount; ++t) {
-                        const I a = V::broadcast(inputs[t].codes + group * kColumns + 4 * j);
-                        const I codes = w[g * kSteps + j];
-                        sum[t] = Format::kSigned ? V::dot_signed(sum[t], codes, a)
-                                                 : V::dot_small(sum[t], codes, a);
+                        sum[t] = Format::kSigned ? V::dot_signed(sum[t], w[j], codes + 4 * t)
+                                                 : V::dot_small(sum[t], w[j], codes + 4 * t);
                     }
                 }
+                const F scale = format.scale(b, g);
                 for (int t = 0; t < kCount; ++t) {
-                    const F both = V::multiply(scale, V::set_f(inputs[t].scale[block]));
+                    const F both = V::multiply(scale, V::set_f(scales[t]));
                     acc[t] = V::multiply_add(V::to_float(sum[t]), both, acc[t]);
                 }
                 if constexpr (Format::kMinimum) {
                     const F minimum = V::subtract_f(V::set_f(0), format.minimum(b, g));
                     for (int t = 0; t < kCount; ++t) {
-                        const float* sums =
-                            kColumns == 32 ? inputs[t].scaled_sum32 : inputs[t].scaled_sum16;
-                        acc[t] = V::multiply_add(minimum, V::set_f(sums[group]), acc[t]);
+                        acc[t] = V::multiply_add(minimum, V::set_f(scaled_sums[t]), acc[t]);
                     }
+                    scaled_sums += kCount;
                 }
+                sums += kCount;
             }
+            scales += kCount;
         }
     }
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, acc[t]);
 }
 
 // ---- strips of floats: the sum runs over the columns in order
-// -------------------------------------------------------
 
 struct FloatF32 {
     static constexpr int kBytes = 4;
@@ -358,31 +363,29 @@ struct FloatBF16 {
     static F load(const uint8_t* p) { return V::load_bf16(p); }
 };
 
-// Here `blocks` counts single columns.
 template <typename Format, int kCount>
-void multiply_floats(const uint8_t* strip, int64_t columns, const QuantizedRow* inputs,
-                     float* out) {
+void multiply_floats(const uint8_t* strip, int64_t columns, const Tile& tile, float* out) {
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
     for (int64_t c = 0; c < columns; ++c) {
         const F w = Format::load(strip + c * R * Format::kBytes);
-        for (int t = 0; t < kCount; ++t)
-            acc[t] = V::multiply_add(w, V::set_f(inputs[t].values[c]), acc[t]);
+        for (int t = 0; t < kCount; ++t) {
+            acc[t] = V::multiply_add(w, V::set_f(tile.values[c * kCount + t]), acc[t]);
+        }
     }
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, acc[t]);
 }
 
 template <typename Format, bool kFloats>
-void strip_kernel(const uint8_t* strip, int64_t blocks, const QuantizedRow* inputs, int count,
-                  float* out) {
+void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
     const auto call = [&](auto n) {
         if constexpr (kFloats) {
-            multiply_floats<Format, decltype(n)::value>(strip, blocks, inputs, out);
+            multiply_floats<Format, decltype(n)::value>(strip, blocks, tile, out);
         } else {
-            multiply_strip<Format, decltype(n)::value>(strip, blocks, inputs, out);
+            multiply_strip<Format, decltype(n)::value>(strip, blocks, tile, out);
         }
     };
-    switch (count) {
+    switch (tile.count) {
         case 1: return call(Number<1>());
         case 2: return call(Number<2>());
         case 3: return call(Number<3>());
@@ -395,47 +398,53 @@ void strip_kernel(const uint8_t* strip, int64_t blocks, const QuantizedRow* inpu
 }
 
 // ---- rows of activations
-// ------------------------------------------------------------------------------------------
 
-void quantize_row(const float* x, int64_t columns, QuantizedRow* out) {
+void quantize_row(const float* x, int64_t columns, const Tile& tile, int slot) {
+    const int count = tile.count;
     for (int64_t block = 0; block < columns / 32; ++block) {
         const float* values = x + 32 * block;
         F largest = V::set_f(0);
-        for (int i = 0; i < 32; i += R)
-            largest = V::max_f(largest, V::abs_f(V::load_f(values + i)));
+        for (int i = 0; i < 32; i += R) largest = V::max_f(largest, V::abs_f(V::load_f(values + i)));
         float lanes[R];
         V::store_f(lanes, largest);
         // What is not a number stays so in the scale, so that it reaches the logits, where it is
         // reported.
         float magnitude = 0;
-        for (int i = 0; i < R && magnitude == magnitude; ++i)
+        for (int i = 0; i < R && magnitude == magnitude; ++i) {
             magnitude = lanes[i] <= magnitude ? magnitude : lanes[i];
+        }
         const float scale = magnitude / 127.0f;
         const F inverse = V::set_f(magnitude > 1e-30f ? 127.0f / magnitude : 0.0f);
         int32_t codes[32];
         for (int i = 0; i < 32; i += R) {
             V::store(codes + i, V::round_to_int(V::multiply(V::load_f(values + i), inverse)));
         }
-        int32_t sums[2] = {0, 0};
+        // Separate loops, so that the compiler turns each into a few vector instructions.
+        int8_t bytes[32];
         for (int i = 0; i < 32; ++i) {
-            const int32_t code =
-                codes[i] < -127 ? -127 : codes[i];  // only what is not a number is below
-            out->codes[32 * block + i] = static_cast<int8_t>(code);
-            sums[i / 16] += code;
+            codes[i] = codes[i] < -127 ? -127 : codes[i];  // only what is not a number is below
+            bytes[i] = static_cast<int8_t>(codes[i]);
         }
-        out->scale[block] = scale;
-        out->negative_sum32[block] = -(sums[0] + sums[1]);
-        out->scaled_sum32[block] = scale * static_cast<float>(sums[0] + sums[1]);
+        int32_t sums[2] = {0, 0};
+        for (int i = 0; i < 16; ++i) {
+            sums[0] += codes[i];
+            sums[1] += codes[16 + i];
+        }
+        int8_t* to = tile.codes + (8 * block * count + slot) * 4;
+        for (int j = 0; j < 8; ++j) __builtin_memcpy(to + 4 * j * count, bytes + 4 * j, 4);
+        const int64_t at = block * count + slot;
+        tile.scale[at] = scale;
+        tile.negative_sum32[at] = -(sums[0] + sums[1]);
+        tile.scaled_sum32[at] = scale * static_cast<float>(sums[0] + sums[1]);
         for (int half = 0; half < 2; ++half) {
-            out->negative_sum16[2 * block + half] = -sums[half];
-            out->scaled_sum16[2 * block + half] = scale * static_cast<float>(sums[half]);
+            const int64_t half_at = (2 * block + half) * count + slot;
+            tile.negative_sum16[half_at] = -sums[half];
+            tile.scaled_sum16[half_at] = scale * static_cast<float>(sums[half]);
         }
     }
-    out->values = x;
 }
 
 // ---- attention
-// ----------------------------------------------------------------------------------------------------
 
 // Scores of kHeads queries and kKeys keys.
 template <int kHeads, int kKeys>
@@ -559,7 +568,6 @@ void to_f16(const float* x, int64_t n, uint16_t* out) {
 }
 
 // ---- exponential and GELU
-// -----------------------------------------------------------------------------------------
 
 // e^x for x in [-87, 87]; outside, that of the nearest end. Relative error below 2e-7.
 // x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite); e^r by its Taylor
@@ -628,15 +636,17 @@ void gelu_multiply(const float* gate, const float* up, int64_t n, float* out) {
     }
 }
 
-// ---- the arithmetic peak, to measure shares of it -----------------------------------------------------------------
+// ---- the arithmetic peak, to measure shares of it
 
 int64_t peak(int64_t rounds, int32_t* sink) {
     constexpr int kChains = 12;  // more than latency times throughput
     I acc[kChains];
     for (int i = 0; i < kChains; ++i) acc[i] = V::set(i);
-    const I codes = V::set(0x01020304 + *sink), a = V::set(0x05060708);
+    const I codes = V::set(0x01020304 + (*sink & 15));
+    const int32_t a = 0x05060708;
     for (int64_t round = 0; round < rounds; ++round) {
-        for (int i = 0; i < kChains; ++i) acc[i] = V::dot_small(acc[i], codes, a);
+#pragma GCC unroll 12
+        for (int i = 0; i < kChains; ++i) acc[i] = V::dot_small(acc[i], codes, &a);
     }
     int32_t lanes[R];
     for (int i = 0; i < kChains; ++i) {

@@ -60,12 +60,12 @@ struct V {
     }
     static I shift_right_by(I a, int n) { return _mm256_srli_epi32(a, n); }
     static I subtract(I a, I b) { return _mm256_sub_epi32(a, b); }
-    static I dot_small(I acc, I codes, I a) {
-        const I pairs = _mm256_maddubs_epi16(codes, a);
-        return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    static I bias(I codes) { return codes; }
+    static I dot_small(I acc, I codes, const void* p) {
+        return add_products(acc, codes, broadcast(p));
     }
-    static I dot_signed(I acc, I codes, I a) {
-        return dot_small(acc, _mm256_abs_epi8(codes), _mm256_sign_epi8(a, codes));
+    static I dot_signed(I acc, I codes, const void* p) {
+        return add_products(acc, _mm256_abs_epi8(codes), _mm256_sign_epi8(broadcast(p), codes));
     }
     static I lookup(const int8_t* table, I codes) {
         return _mm256_shuffle_epi8(
@@ -99,6 +99,10 @@ struct V {
     }
 
   private:
+    static I add_products(I acc, I codes, I a) {
+        const I pairs = _mm256_maddubs_epi16(codes, a);
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+    }
     static __m128i load128(const void* p) {
         return _mm_loadu_si128(static_cast<const __m128i*>(p));
     }

@@ -57,10 +57,15 @@ struct V {
     }
     static I shift_right_by(I a, int n) { return _mm512_srli_epi32(a, static_cast<unsigned>(n)); }
     static I subtract(I a, I b) { return _mm512_sub_epi32(a, b); }
-    static I dot_small(I acc, I codes, I a) { return _mm512_dpbusd_epi32(acc, codes, a); }
-    static I dot_signed(I acc, I codes, I a) {
-        return _mm512_dpbusd_epi32(acc, _mm512_xor_si512(codes, _mm512_set1_epi8(-128)), a);
+    static I bias(I codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
+    // The broadcast belongs to the instruction; written out, because g++ 12 makes two of it.
+    static I dot_small(I acc, I codes, const void* p) {
+        asm("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(acc)
+            : "v"(codes), "m"(*static_cast<const int32_t*>(p)));
+        return acc;
     }
+    static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
     static I lookup(const int8_t* table, I codes) {
         return _mm512_shuffle_epi8(
             _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), codes);

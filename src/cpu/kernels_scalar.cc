@@ -94,14 +94,14 @@ struct V {
     static I subtract(I a, I b) {
         return each<I>([&](int i) { return a.lane[i] - b.lane[i]; });
     }
-    static I dot_small(I acc, I codes, I a) { return dot_signed(acc, codes, a); }
-    static I dot_signed(I acc, I codes, I a) {
+    static I bias(I codes) { return codes; }
+    static I dot_small(I acc, I codes, const void* p) { return dot_signed(acc, codes, p); }
+    static I dot_signed(I acc, I codes, const void* p) {
+        int8_t a[4];
+        __builtin_memcpy(a, p, 4);
         return each<I>([&](int i) {
             int32_t sum = acc.lane[i];
-            for (int k = 0; k < 32; k += 8) {
-                sum +=
-                    static_cast<int8_t>(codes.lane[i] >> k) * static_cast<int8_t>(a.lane[i] >> k);
-            }
+            for (int k = 0; k < 4; ++k) sum += static_cast<int8_t>(codes.lane[i] >> (8 * k)) * a[k];
             return sum;
         });
     }

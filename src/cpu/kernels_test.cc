@@ -11,8 +11,8 @@
 
 #include "base/half.h"
 #include "cpu/cpu_kernels.h"
-#include "cpu/quantized_rows.h"
 #include "cpu/strips.h"
+#include "cpu/tile_rows.h"
 #include "model/reference_math.h"
 
 namespace facet::cpu {
@@ -79,20 +79,38 @@ std::vector<uint8_t> random_rows(TensorType type, int64_t rows, int64_t columns,
     return bytes;
 }
 
-// Products of all rows of a matrix with `count` activation rows, by one table; [count, rows].
-std::vector<float> multiply(const Kernels& table, const Matrix& matrix, const QuantizedRows& inputs,
-                            int count) {
+// `count` rows of activations as one tile, in both forms.
+struct Activations {
+    TileRows rows;
+    Tile tile;
+
+    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int count)
+        : rows(count, columns, true, true), tile(rows.tile(0, count)) {
+        for (int t = 0; t < count; ++t) {
+            table.quantize(&x[static_cast<size_t>(t * columns)], columns, tile, t);
+            store_values(&x[static_cast<size_t>(t * columns)], columns, tile, t);
+        }
+    }
+    int code(int64_t column, int row) const {
+        return tile.codes[(column / 4 * tile.count + row) * 4 + column % 4];
+    }
+    float scale(int64_t column, int row) const {
+        return tile.scale[column / 32 * tile.count + row];
+    }
+};
+
+// Products of all rows of a matrix with a tile, by one table; [count, rows].
+std::vector<float> multiply(const Kernels& table, const Matrix& matrix, const Tile& input) {
     const int height = table.rows;
     std::vector<uint8_t> strip(static_cast<size_t>(height) * matrix.row_bytes());
-    std::vector<float> out(static_cast<size_t>(count * matrix.rows)),
-        tile(static_cast<size_t>(count * height));
+    std::vector<float> out(static_cast<size_t>(input.count * matrix.rows)),
+        tile(static_cast<size_t>(input.count * height));
     const bool floats = traits_of(matrix.type).block_elements == 1;
     for (int64_t row = 0; row < matrix.rows; row += height) {
         pack_strip(matrix, row, height, strip.data());
         table.strip[static_cast<size_t>(strip_type(matrix.type))](
-            strip.data(), floats ? matrix.columns : matrix.columns / 32, &inputs[0], count,
-            tile.data());
-        for (int t = 0; t < count; ++t) {
+            strip.data(), floats ? matrix.columns : matrix.columns / 32, input, tile.data());
+        for (int t = 0; t < input.count; ++t) {
             for (int r = 0; r < height && row + r < matrix.rows; ++r) {
                 out[static_cast<size_t>(t * matrix.rows + row + r)] =
                     tile[static_cast<size_t>(t * height + r)];
@@ -125,12 +143,11 @@ TEST_P(StripKernels, EqualTheReferenceWithinRoundingAndEachOtherToTheBit) {
                 random_source.seed(7);
                 std::vector<float> x(static_cast<size_t>(kColumnsMax * columns));
                 for (float& value : x) value = random_normal() * (extreme ? 1000.0f : 1.0f);
-                QuantizedRows inputs(kColumnsMax, columns);
-                for (int t = 0; t < kColumnsMax; ++t)
-                    table->quantize(&x[size_t(t * columns)], columns, &inputs[t]);
-                const auto found = multiply(*table, matrix, inputs, kColumnsMax);
+                const Activations inputs(*table, x, columns, kColumnsMax);
+                const auto found = multiply(*table, matrix, inputs.tile);
                 for (int count = 1; count < kColumnsMax; ++count) {
-                    const auto fewer = multiply(*table, matrix, inputs, count);
+                    const Activations some(*table, x, columns, count);
+                    const auto fewer = multiply(*table, matrix, some.tile);
                     ASSERT_EQ(std::memcmp(fewer.data(), found.data(), fewer.size() * 4), 0)
                         << table->name << ": the number of columns changes the result";
                 }
@@ -142,9 +159,9 @@ TEST_P(StripKernels, EqualTheReferenceWithinRoundingAndEachOtherToTheBit) {
                         double exact = 0, magnitude = 0;
                         for (int64_t c = 0; c < columns; ++c) {
                             const bool floats = traits.block_elements == 1;
-                            const double a =
-                                floats ? x[size_t(t * columns + c)]
-                                       : double(inputs[t].codes[c]) * inputs[t].scale[c / 32];
+                            const double a = floats
+                                                 ? x[size_t(t * columns + c)]
+                                                 : double(inputs.code(c, t)) * inputs.scale(c, t);
                             exact += weights[size_t(c)] * a;
                             // With a minimum, scale * code and the minimum are rounded apart and
                             // may cancel.
@@ -188,39 +205,45 @@ TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
         std::vector<float> x(64);
         for (float& value : x) value = random_normal();
         x[5] = 40;
-        QuantizedRows rows(1, 64);
-        table->quantize(x.data(), 64, &rows[0]);
-        EXPECT_EQ(rows[0].codes[5], 127);
+        // In the middle of a tile of three.
+        TileRows rows(3, 64, true, false);
+        const Tile tile = rows.tile(0, 3);
+        table->quantize(x.data(), 64, tile, 1);
+        EXPECT_EQ(tile.codes[(1 * 3 + 1) * 4 + 1], 127);
         for (int block = 0; block < 2; ++block) {
+            const float scale = tile.scale[block * 3 + 1];
             int sum = 0;
             for (int i = 32 * block; i < 32 * block + 32; ++i) {
-                EXPECT_LE(std::abs(rows[0].codes[i] * rows[0].scale[block] - x[size_t(i)]),
-                          rows[0].scale[block] * 0.5001f);
-                sum += rows[0].codes[i];
+                const int code = tile.codes[(i / 4 * 3 + 1) * 4 + i % 4];
+                EXPECT_LE(std::abs(code * scale - x[size_t(i)]), scale * 0.5001f);
+                sum += code;
             }
-            EXPECT_EQ(rows[0].negative_sum32[block], -sum);
-            EXPECT_EQ(rows[0].negative_sum16[2 * block] + rows[0].negative_sum16[2 * block + 1],
+            EXPECT_EQ(tile.negative_sum32[block * 3 + 1], -sum);
+            EXPECT_EQ(tile.negative_sum16[2 * block * 3 + 1] +
+                          tile.negative_sum16[(2 * block + 1) * 3 + 1],
                       -sum);
+            EXPECT_FLOAT_EQ(tile.scaled_sum32[block * 3 + 1], scale * float(sum));
         }
     }
 }
 
 TEST(Kernels, QuantizingZerosTinyAndBrokenValuesIsDefined) {
     for (const Kernels* table : usable_kernels()) {
-        QuantizedRows rows(1, 32);
+        TileRows rows(1, 32, true, false);
+        const Tile tile = rows.tile(0, 1);
         std::vector<float> x(32, 0.0f);
-        table->quantize(x.data(), 32, &rows[0]);
-        EXPECT_EQ(rows[0].scale[0], 0);
-        EXPECT_EQ(rows[0].codes[3], 0);
+        table->quantize(x.data(), 32, tile, 0);
+        EXPECT_EQ(tile.scale[0], 0);
+        EXPECT_EQ(tile.codes[3], 0);
         x.assign(32, 1e-40f);
-        table->quantize(x.data(), 32, &rows[0]);
-        EXPECT_EQ(rows[0].codes[3], 0);
+        table->quantize(x.data(), 32, tile, 0);
+        EXPECT_EQ(tile.codes[3], 0);
         x.assign(32, NAN);
-        table->quantize(x.data(), 32, &rows[0]);
-        EXPECT_TRUE(std::isnan(rows[0].scale[0])) << table->name;
+        table->quantize(x.data(), 32, tile, 0);
+        EXPECT_TRUE(std::isnan(tile.scale[0])) << table->name;
         x.assign(32, INFINITY);
-        table->quantize(x.data(), 32, &rows[0]);
-        EXPECT_FALSE(std::isfinite(rows[0].scale[0])) << table->name;
+        table->quantize(x.data(), 32, tile, 0);
+        EXPECT_FALSE(std::isfinite(tile.scale[0])) << table->name;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -47,6 +48,16 @@ class Plan {
     }
 
     uint64_t bytes() const { return bytes_; }
+
+    // True if a matrix takes floats (or does not), the routers apart.
+    bool any_with_floats(bool floats, const std::vector<PackedLayer>& layers) const {
+        return std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) {
+            const bool is_router =
+                std::any_of(layers.begin(), layers.end(),
+                            [&](const PackedLayer& layer) { return job.packed == &layer.router; });
+            return job.packed->floats == floats && !is_router;
+        });
+    }
 
     void place(uint8_t* memory) {
         uint64_t offset = 0;
@@ -122,6 +133,8 @@ Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weigh
         }
     }
     FACET_TRY(plan.add(weights.embedding, packed.head_));
+    packed.takes_codes_ = plan.any_with_floats(false, packed.layers_);
+    packed.takes_values_ = plan.any_with_floats(true, packed.layers_);
     packed.memory_ = FACET_TRY(ZeroedMemory::allocate_huge(plan.bytes()));
     plan.place(static_cast<uint8_t*>(packed.memory_.data()));
     plan.run(threads);

@@ -45,12 +45,17 @@ class PackedWeights {
 
     const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
     const PackedMatrix& head() const { return head_; }
+    // Which forms of activations the matrices take, the routers apart.
+    bool takes_codes() const { return takes_codes_; }
+    bool takes_values() const { return takes_values_; }
     uint64_t bytes() const { return memory_.bytes(); }
 
   private:
     ZeroedMemory memory_;
     std::vector<PackedLayer> layers_;
     PackedMatrix head_;
+    bool takes_codes_ = false;
+    bool takes_values_ = false;
 };
 
 }  // namespace facet::cpu

@@ -231,7 +231,8 @@ facet_status facet_model_open(const char* path, const facet_model_options* optio
         FACET_TRY(require(path != nullptr, "path"));
         FACET_TRY(require(out != nullptr, "out"));
         *out = nullptr;
-        *out = new facet_model{FACET_TRY(LoadedModel::open(path, model_options_of(options)))};
+        auto model = FACET_TRY(LoadedModel::open(path, model_options_of(options)));
+        *out = new facet_model{std::move(model)};
         return {};
     });
 }
@@ -348,7 +349,8 @@ facet_status facet_session_create(facet_model* model, const facet_session_option
         FACET_TRY(require(model != nullptr && out != nullptr, "model, out"));
         *out = nullptr;
         const int32_t context = options != nullptr ? options->context : 0;
-        *out = new facet_session{FACET_TRY(Session::create(model->model, context))};
+        auto session = FACET_TRY(Session::create(model->model, context));
+        *out = new facet_session{std::move(session)};
         return {};
     });
 }

@@ -28,7 +28,8 @@ std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
 
 Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path,
                                                        const ModelOptions& options) {
-    std::shared_ptr<LoadedModel> model(new LoadedModel(FACET_TRY(GgufFile::open(path))));
+    GgufFile file = FACET_TRY(GgufFile::open(path));
+    std::shared_ptr<LoadedModel> model(new LoadedModel(std::move(file)));
     const Status text = model->load_text();
     if (!text.ok()) {
         if (options.vocab_only) return text.error();
