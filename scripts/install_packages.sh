@@ -12,7 +12,7 @@ for group in "$@"; do
         build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev" ;;
         test) wanted="$wanted libgtest-dev" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
-        fuzz) wanted="$wanted clang-14" ;;
+        fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
         format) wanted="$wanted clang-format-14" ;;
         *) echo "install_packages: unknown group $group" >&2; exit 2 ;;
     esac

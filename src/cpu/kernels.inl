@@ -11,6 +11,7 @@
 //   dot_small(acc, codes, p)    acc + sum over 4 bytes: codes 0..63 times the 4 signed bytes at p
 //   dot_signed(acc, codes, p)   the same for codes -128..127 that went through bias(); what bias()
 //                               adds, 2^kSignedBias for each code, is taken back in first_sum()
+//   dot_registers(acc, codes, a)  dot_small with the activations in a register
 //   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
 //   to_float, round_to_int, multiply, add_f, subtract_f, divide, max_f, minimum_f, abs_f
 //   multiply_add(a, b, c)       a * b + c in one rounding
@@ -643,10 +644,10 @@ int64_t peak(int64_t rounds, int32_t* sink) {
     I acc[kChains];
     for (int i = 0; i < kChains; ++i) acc[i] = V::set(i);
     const I codes = V::set(0x01020304 + (*sink & 15));
-    const int32_t a = 0x05060708;
+    const I a = V::set(0x05060708);
     for (int64_t round = 0; round < rounds; ++round) {
 #pragma GCC unroll 12
-        for (int i = 0; i < kChains; ++i) acc[i] = V::dot_small(acc[i], codes, &a);
+        for (int i = 0; i < kChains; ++i) acc[i] = V::dot_registers(acc[i], codes, a);
     }
     int32_t lanes[R];
     for (int i = 0; i < kChains; ++i) {

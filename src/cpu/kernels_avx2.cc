@@ -67,6 +67,7 @@ struct V {
     static I dot_signed(I acc, I codes, const void* p) {
         return add_products(acc, _mm256_abs_epi8(codes), _mm256_sign_epi8(broadcast(p), codes));
     }
+    static I dot_registers(I acc, I codes, I a) { return add_products(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {
         return _mm256_shuffle_epi8(
             _mm256_broadcastsi128_si256(_mm_load_si128(reinterpret_cast<const __m128i*>(table))),

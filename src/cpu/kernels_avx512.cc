@@ -66,6 +66,7 @@ struct V {
         return acc;
     }
     static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
+    static I dot_registers(I acc, I codes, I a) { return _mm512_dpbusd_epi32(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {
         return _mm512_shuffle_epi8(
             _mm512_broadcast_i32x4(_mm_load_si128(reinterpret_cast<const __m128i*>(table))), codes);

@@ -105,6 +105,7 @@ struct V {
             return sum;
         });
     }
+    static I dot_registers(I acc, I codes, I a) { return dot_small(acc, codes, &a); }
     static I lookup(const int8_t* table, I codes) {
         return each<I>([&](int i) {
             uint32_t bytes = 0;

@@ -48,7 +48,7 @@ double read_bandwidth(int32_t threads) {
     SpinPool pool(threads);
     const size_t part = kBytes / static_cast<size_t>(pool.thread_count()) / 64 * 64;
     std::vector<uint64_t> sums(static_cast<size_t>(pool.thread_count()) * 8);  // a cache line each
-    const double seconds = shortest(pool, 12, [&](int32_t thread) {
+    const double seconds = shortest(pool, 30, [&](int32_t thread) {
         const auto* words = static_cast<const uint64_t*>(memory.value().data()) +
                             part / 8 * static_cast<size_t>(thread);
         uint64_t lanes[8] = {};
@@ -63,9 +63,9 @@ double read_bandwidth(int32_t threads) {
 double int8_peak(const Kernels& kernels, int32_t threads) {
     SpinPool pool(threads);
     std::vector<int32_t> sinks(static_cast<size_t>(pool.thread_count()) * 16);
-    constexpr int64_t kRounds = 400'000;
+    constexpr int64_t kRounds = 200'000;
     int64_t operations = 0;
-    const double seconds = shortest(pool, 6, [&](int32_t thread) {
+    const double seconds = shortest(pool, 40, [&](int32_t thread) {
         const int64_t done = kernels.peak(kRounds, &sinks[static_cast<size_t>(thread) * 16]);
         if (thread == 0) operations = done;
     });
