@@ -1,10 +1,25 @@
 #include "cpu/cpu_kernels.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <fmt/format.h>
 
 #include <string>
 
 namespace facet::cpu {
+
+#if defined(__x86_64__)
+namespace {
+
+// clang's __builtin_cpu_supports does not know this one. CPUID leaf 1, ECX bit 29.
+bool has_f16c() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    return __get_cpuid(1, &a, &b, &c, &d) != 0 && (c >> 29 & 1) != 0;
+}
+
+}  // namespace
+#endif
 
 std::vector<const Kernels*> usable_kernels() {
     std::vector<const Kernels*> tables;
@@ -16,8 +31,7 @@ std::vector<const Kernels*> usable_kernels() {
     }
     // Every CPU with AVX2 that was ever sold also has FMA and F16C, but a virtual machine may hide
     // them.
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-        __builtin_cpu_supports("f16c")) {
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c()) {
         tables.push_back(kernels_avx2());
     }
 #endif
