@@ -16,6 +16,7 @@
 #include "cpu/packed_weights.h"
 #include "cpu/spin_pool.h"
 #include "cpu/tile_rows.h"
+#include "model/expert_groups.h"
 #include "model/reference_math.h"
 
 namespace facet::cpu {
@@ -81,7 +82,6 @@ class CpuDevice : public Device {
                      int32_t first_row, int32_t row_count, int32_t kv_head, Thread& scratch);
     // Phases of the feed-forward block.
     void route(const LayerConfig& layer, const LayerWeights& weights, int64_t row);
-    void group_by_expert(const LayerConfig& layer, int64_t rows);
     void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                        int32_t thread);
     void prepare_expert_rows(const LayerConfig& layer, int64_t rows, int32_t thread);
@@ -147,7 +147,7 @@ class CpuDevice : public Device {
     std::vector<float> router_logits_;  // [T, E]
     std::vector<int32_t> chosen_;       // [T, used]
     std::vector<float> chosen_weights_;
-    std::vector<int32_t> expert_first_, expert_pairs_;  // pairs (row, choice) grouped by expert
+    ExpertGroups groups_;  // pairs of row and choice, by expert
     std::vector<Thread> threads_;
 };
 
@@ -183,8 +183,7 @@ void CpuDevice::make_buffers() {
     router_logits_ = buffer(largest.experts);
     chosen_weights_ = buffer(used);
     chosen_.resize(chosen_weights_.size());
-    expert_pairs_.resize(chosen_weights_.size());
-    expert_first_.resize(static_cast<size_t>(largest.experts) + 1);
+    groups_ = ExpertGroups(largest.experts, chosen_.size());
     expert_hidden_ = buffer(int64_t{used} * largest.expert_width);
     for (auto* values : {&sliding_cosines_, &sliding_sines_})
         *values = buffer(static_cast<int64_t>(sliding_frequencies_.size()));
@@ -549,7 +548,9 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
             if (has_experts) route(layer, weights, t);
         }
         pool_.barrier();
-        if (has_experts && thread == 0) group_by_expert(layer, rows);
+        if (has_experts && thread == 0) {
+            groups_.group(chosen_.data(), static_cast<int32_t>(rows) * layer.experts_used);
+        }
         multiply(packed.down, hidden_row_, rows, dense_.data(), width, thread);
         pool_.barrier();
         if (has_experts) {
@@ -590,23 +591,6 @@ void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int
     }
 }
 
-// Lists the (row, choice) pairs of each expert: a counting sort.
-void CpuDevice::group_by_expert(const LayerConfig& layer, int64_t rows) {
-    const auto pairs = static_cast<int32_t>(rows) * layer.experts_used;
-    std::fill(expert_first_.begin(), expert_first_.end(), 0);
-    for (int32_t pair = 0; pair < pairs; ++pair) {
-        ++expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)]) + 1];
-    }
-    for (size_t e = 1; e < expert_first_.size(); ++e) expert_first_[e] += expert_first_[e - 1];
-    // Filling moves each start to its end; shifting back by one place restores the starts.
-    for (int32_t pair = 0; pair < pairs; ++pair) {
-        int32_t& next = expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)])];
-        expert_pairs_[static_cast<size_t>(next++)] = pair;
-    }
-    for (size_t e = expert_first_.size() - 1; e > 0; --e) expert_first_[e] = expert_first_[e - 1];
-    expert_first_[0] = 0;
-}
-
 // expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u) for this thread's strips
 // of every expert that is used.
 void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
@@ -615,7 +599,7 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
     const int64_t inner = layer.expert_width, width = config_.width;
     for (int32_t e = 0; e < layer.experts; ++e) {
         const auto at = static_cast<size_t>(e);
-        const int64_t first = expert_first_[at], count = expert_first_[at + 1] - first;
+        const int64_t first = groups_.first(e), count = groups_.count(e);
         if (count == 0) continue;
         float* hidden = expert_hidden_.data() + first * inner;
         if (rows == 1) {  // the only row, already in the form of a tile
@@ -624,7 +608,7 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
             continue;
         }
         for (int64_t p = 0; p < count; ++p) {
-            const int64_t row = expert_pairs_[static_cast<size_t>(first + p)] / layer.experts_used;
+            const int64_t row = groups_.pair(first + p) / layer.experts_used;
             const TilePlace from = place_of(row, 0, rows), to = place_of(p, 0, count);
             const Tile source = input2_.tile(from.first, from.count);
             const Tile target = scratch.gathered.tile(to.first, to.count);
@@ -641,8 +625,7 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
 void CpuDevice::prepare_expert_rows(const LayerConfig& layer, int64_t rows, int32_t thread) {
     const Range mine = my_part(rows * layer.experts_used, thread);
     for (int32_t e = 0; e < layer.experts; ++e) {
-        const auto at = static_cast<size_t>(e);
-        const int64_t first = expert_first_[at], end = expert_first_[at + 1];
+        const int64_t first = groups_.first(e), end = first + groups_.count(e);
         for (int64_t pair = std::max(first, mine.begin); pair < std::min(end, mine.end); ++pair) {
             prepare(expert_hidden_.data() + pair * layer.expert_width, pair, first, end - first,
                     expert_row_, layer.expert_width);
@@ -664,7 +647,7 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
     }
     for (int32_t e = 0; e < layer.experts; ++e) {
         const auto at = static_cast<size_t>(e);
-        const int64_t first = expert_first_[at], count = expert_first_[at + 1] - first;
+        const int64_t first = groups_.first(e), count = groups_.count(e);
         const PackedMatrix& down = packed.expert_down[at];
         for (int64_t t = 0; t < count; t += kColumnsMax) {
             const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
@@ -674,7 +657,7 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
                 const int64_t row = strip * height,
                               present = std::min<int64_t>(height, width - row);
                 for (int c = 0; c < now; ++c) {
-                    const int32_t pair = expert_pairs_[static_cast<size_t>(first + t + c)];
+                    const int32_t pair = groups_.pair(first + t + c);
                     const float weight = chosen_weights_[static_cast<size_t>(pair)];
                     float* out = experts_.data() + (pair / layer.experts_used) * width + row;
                     for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * height + i];

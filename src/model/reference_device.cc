@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/memory.h"
+#include "model/expert_groups.h"
 #include "model/reference_math.h"
 
 namespace facet {
@@ -88,9 +89,8 @@ class ReferenceDevice : public Device {
     std::vector<float> chosen_weights_;                        // [T, experts used]
     std::vector<float> experts_;                               // [T, D] weighted sum
     std::vector<float> expert_hidden_;                         // [T * used, F of an expert]
-    std::vector<int32_t> expert_first_;  // [E + 1] where an expert's pairs begin in expert_pairs_
-    std::vector<int32_t> expert_pairs_;  // [T * used] index into chosen_, grouped by expert
-    std::vector<std::vector<float>> row_scratch_;  // per thread: one decoded row
+    ExpertGroups groups_;                                      // pairs of row and choice, by expert
+    std::vector<std::vector<float>> row_scratch_;              // per thread: one decoded row
     std::vector<std::vector<float>>
         score_scratch_;  // per thread: scores of one query over all positions
 };
@@ -131,8 +131,7 @@ void ReferenceDevice::make_buffers() {
     router_probabilities_ = buffer(largest.experts);
     chosen_weights_ = buffer(largest.experts_used);
     chosen_.resize(chosen_weights_.size());
-    expert_pairs_.resize(chosen_weights_.size());
-    expert_first_.resize(static_cast<size_t>(largest.experts) + 1);
+    groups_ = ExpertGroups(largest.experts, chosen_.size());
     expert_hidden_ = buffer(int64_t{largest.experts_used} * largest.expert_width);
     const int32_t row =
         std::max({config_.width, largest.query_width, largest.ffn_width, largest.expert_width});
@@ -416,27 +415,13 @@ void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
     const int64_t width = config_.width;
     const int64_t inner = layer.expert_width;
     const int32_t used = layer.experts_used;
-    const auto pair_count = static_cast<int32_t>(rows) * used;
     normalize(x_.data(), weights.expert_norm, rows, normed_.data());
 
-    std::fill(expert_first_.begin(), expert_first_.end(), 0);
-    for (int32_t pair = 0; pair < pair_count; ++pair) {
-        ++expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)]) + 1];
-    }
-    for (size_t e = 1; e < expert_first_.size(); ++e) expert_first_[e] += expert_first_[e - 1];
-    // Filling moves each start to its end; shifting back by one place restores the starts.
-    for (int32_t pair = 0; pair < pair_count; ++pair) {
-        int32_t& next = expert_first_[static_cast<size_t>(chosen_[static_cast<size_t>(pair)])];
-        expert_pairs_[static_cast<size_t>(next++)] = pair;
-    }
-    for (size_t e = expert_first_.size() - 1; e > 0; --e) expert_first_[e] = expert_first_[e - 1];
-    expert_first_[0] = 0;
+    groups_.group(chosen_.data(), static_cast<int32_t>(rows) * used);
 
     std::fill(experts_.begin(), experts_.begin() + rows * width, 0.0f);
     for (int32_t e = 0; e < layer.experts; ++e) {
-        const int32_t* pairs = expert_pairs_.data() + expert_first_[static_cast<size_t>(e)];
-        const int64_t count =
-            expert_first_[static_cast<size_t>(e) + 1] - expert_first_[static_cast<size_t>(e)];
+        const int64_t first = groups_.first(e), count = groups_.count(e);
         if (count == 0) continue;
         const Matrix gate = weights.expert_gate[e], up = weights.expert_up[e],
                      down = weights.expert_down[e];
@@ -446,13 +431,15 @@ void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
                 for (int64_t i = begin; i < end; ++i) {
                     decode_row(gate, i, row);
                     for (int64_t p = 0; p < count; ++p) {
-                        expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] =
-                            gelu(dot(row, normed_.data() + (pairs[p] / used) * width, width));
+                        expert_hidden_[static_cast<size_t>(groups_.pair(first + p) * inner + i)] =
+                            gelu(dot(row, normed_.data() + (groups_.pair(first + p) / used) * width,
+                                     width));
                     }
                     decode_row(up, i, row);
                     for (int64_t p = 0; p < count; ++p) {
-                        expert_hidden_[static_cast<size_t>(pairs[p] * inner + i)] *=
-                            dot(row, normed_.data() + (pairs[p] / used) * width, width);
+                        expert_hidden_[static_cast<size_t>(groups_.pair(first + p) * inner + i)] *=
+                            dot(row, normed_.data() + (groups_.pair(first + p) / used) * width,
+                                width);
                     }
                 }
             });
@@ -462,9 +449,11 @@ void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
                 for (int64_t i = begin; i < end; ++i) {
                     decode_row(down, i, row);
                     for (int64_t p = 0; p < count; ++p) {
-                        experts_[static_cast<size_t>((pairs[p] / used) * width + i)] +=
-                            chosen_weights_[static_cast<size_t>(pairs[p])] *
-                            dot(row, expert_hidden_.data() + pairs[p] * inner, inner);
+                        experts_[static_cast<size_t>((groups_.pair(first + p) / used) * width +
+                                                     i)] +=
+                            chosen_weights_[static_cast<size_t>(groups_.pair(first + p))] *
+                            dot(row, expert_hidden_.data() + groups_.pair(first + p) * inner,
+                                inner);
                     }
                 }
             });
