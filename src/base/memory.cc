@@ -4,6 +4,9 @@
 #include <sys/mman.h>
 
 #include <cstdint>
+#include <fstream>
+#include <limits>
+#include <string>
 
 namespace facet {
 
@@ -41,6 +44,16 @@ Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) {
 
 ZeroedMemory::~ZeroedMemory() {
     if (base_ != nullptr) ::munmap(base_, base_bytes_);
+}
+
+uint64_t available_memory_bytes() {
+    std::ifstream info("/proc/meminfo");
+    for (std::string key; info >> key;) {
+        uint64_t kibibytes = 0;
+        if (key == "MemAvailable:" && info >> kibibytes) return kibibytes * 1024;
+        info.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+    }
+    return UINT64_MAX;
 }
 
 }  // namespace facet

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 #include "base/result.h"
@@ -43,5 +44,9 @@ class ZeroedMemory {
     void* base_ = nullptr;  // the mapping, which alignment can make larger
     size_t base_bytes_ = 0;
 };
+
+// Bytes the system can give without swapping, the page cache it would drop included; the largest
+// number if it does not say.
+uint64_t available_memory_bytes();
 
 }  // namespace facet

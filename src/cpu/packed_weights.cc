@@ -135,6 +135,15 @@ Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weigh
     FACET_TRY(plan.add(weights.embedding, packed.head_));
     packed.takes_codes_ = plan.any_with_floats(false, packed.layers_);
     packed.takes_values_ = plan.any_with_floats(true, packed.layers_);
+    // The system would promise the memory and take it back by ending the program.
+    if (const uint64_t available = available_memory_bytes(); plan.bytes() > available) {
+        return Error{
+            ErrorKind::kOutOfMemory,
+            fmt::format(
+                "the weights take {} MB and the machine has {} MB left; take a smaller file, or "
+                "--device reference, which leaves them on disk and is slow",
+                plan.bytes() / 1'000'000, available / 1'000'000)};
+    }
     packed.memory_ = FACET_TRY(ZeroedMemory::allocate_huge(plan.bytes()));
     plan.place(static_cast<uint8_t*>(packed.memory_.data()));
     plan.run(threads);
