@@ -241,19 +241,30 @@ std::string Json::dump() const {
 
 void append_json_string(std::string& out, std::string_view text) {
     out += '"';
-    for (const char c : replace_invalid_utf8(text)) {
+    const std::string valid = replace_invalid_utf8(text);
+    for (size_t i = 0; i < valid.size(); ++i) {
+        const char c = valid[i];
+        const std::string_view rest = std::string_view(valid).substr(i);
         switch (c) {
-            case '"': out += "\\\""; break;
-            case '\\': out += "\\\\"; break;
-            case '\n': out += "\\n"; break;
-            case '\r': out += "\\r"; break;
-            case '\t': out += "\\t"; break;
-            default:
-                if (static_cast<unsigned char>(c) < 0x20) {
-                    out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
-                } else {
-                    out += c;
-                }
+            case '"': out += "\\\""; continue;
+            case '\\': out += "\\\\"; continue;
+            case '\n': out += "\\n"; continue;
+            case '\r': out += "\\r"; continue;
+            case '\t': out += "\\t"; continue;
+            default: break;
+        }
+        // Characters that some readers of lines (Python's splitlines, old JavaScript) take for the
+        // end of a line: NEL, line separator, paragraph separator.
+        if (rest.starts_with("\xc2\x85")) {
+            out += "\\u0085";
+            i += 1;
+        } else if (rest.starts_with("\xe2\x80\xa8") || rest.starts_with("\xe2\x80\xa9")) {
+            out += rest[2] == '\xa8' ? "\\u2028" : "\\u2029";
+            i += 2;
+        } else if (static_cast<unsigned char>(c) < 0x20) {
+            out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+        } else {
+            out += c;
         }
     }
     out += '"';

@@ -142,5 +142,16 @@ TEST(Json, BuildsObjectsInOrder) {
     EXPECT_EQ(json.dump(), R"({"b":null,"a":[true,"x"]})");
 }
 
+TEST(Json, NoCharacterOfAStringEndsALine) {
+    const std::string text =
+        "a\xc2\x85"
+        "b\xe2\x80\xa8"
+        "c\xe2\x80\xa9"
+        "d\x0b\x0c\x1c\n\xc2\xa0\xe2\x80\xa7";
+    const std::string dumped = Json::of(text).dump();
+    EXPECT_EQ(dumped, "\"a\\u0085b\\u2028c\\u2029d\\u000b\\u000c\\u001c\\n\xc2\xa0\xe2\x80\xa7\"");
+    EXPECT_EQ(Json::parse(dumped).take().text, text);
+}
+
 }  // namespace
 }  // namespace facet
