@@ -157,13 +157,7 @@ void CpuDevice::make_frequencies() {
     for (const LayerConfig& layer : config_.layers) {
         std::vector<float>& frequencies =
             layer.sliding ? sliding_frequencies_ : global_frequencies_;
-        if (!frequencies.empty()) continue;
-        for (int32_t i = 0; i < layer.head_size / 2; ++i) {
-            const double divisor =
-                layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
-            const double power = std::pow(double(layer.rope_base), -2.0 * i / layer.head_size);
-            frequencies.push_back(static_cast<float>(power / divisor));
-        }
+        if (frequencies.empty()) frequencies = rope_frequencies(layer, weights_);
     }
 }
 
@@ -190,12 +184,12 @@ void CpuDevice::make_buffers() {
     for (auto* values : {&global_cosines_, &global_sines_})
         *values = buffer(static_cast<int64_t>(global_frequencies_.size()));
     const auto tiles = [&](int64_t rows, int64_t columns) {
-        return TileRows(rows, columns, packed_.takes_codes(), packed_.takes_values());
+        return TileRows(rows, columns, packed_.forms().codes, packed_.forms().values);
     };
     input_ = tiles(batch_rows_, config_.width);
     input2_ = tiles(batch_rows_, config_.width);
-    // Routers may be of another type than all the rest, and are small.
-    router_row_ = TileRows(batch_rows_, config_.width, true, true);
+    const ActivationForms router = packed_.router_forms();
+    router_row_ = TileRows(batch_rows_, config_.width, router.codes, router.values);
     attention_row_ = tiles(batch_rows_, largest.query_width);
     hidden_row_ = tiles(batch_rows_, largest.ffn_width);
     expert_row_ = tiles(int64_t{batch_rows_} * used, largest.expert_width);
@@ -579,16 +573,10 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
 // The experts of one row and their weights, as the reference device does it.
 void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int64_t row) {
     float* p = router_logits_.data() + row * layer.experts;
-    int32_t* chosen = chosen_.data() + row * layer.experts_used;
-    float* chosen_weights = chosen_weights_.data() + row * layer.experts_used;
     facet::softmax(p, layer.experts);
-    top_k(p, layer.experts, layer.experts_used, chosen);
-    float sum = 0;
-    for (int32_t i = 0; i < layer.experts_used; ++i) sum += p[chosen[i]];
-    for (int32_t i = 0; i < layer.experts_used; ++i) {
-        chosen_weights[i] =
-            p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
-    }
+    choose_experts(p, layer.experts, layer.experts_used, weights.expert_scale.data(),
+                   chosen_.data() + row * layer.experts_used,
+                   chosen_weights_.data() + row * layer.experts_used);
 }
 
 // expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u) for this thread's strips

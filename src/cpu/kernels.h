@@ -38,7 +38,7 @@ using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& t
 struct Kernels {
     const char* name;  // "avx512", as --isa takes it
     int rows;          // height of a strip
-    // By StripType; null where there is none.
+    // By StripType.
     StripKernel strip[16];
 
     // Quantizes x [columns] into row `slot` of the tile: scale = largest magnitude / 127, codes
@@ -70,7 +70,7 @@ struct Kernels {
     void (*soft_cap)(float* x, int64_t n, float cap);
 };
 
-// The tables this build has; null where the build or architecture lacks one.
+// The tables; the last two are for x86-64 only.
 const Kernels* kernels_scalar();
 const Kernels* kernels_avx2();
 const Kernels* kernels_avx512();

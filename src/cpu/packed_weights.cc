@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <sys/mman.h>
 
-#include <algorithm>
 #include <atomic>
 #include <thread>
 
@@ -25,7 +24,7 @@ class Plan {
   public:
     explicit Plan(const Kernels& kernels) : kernels_(kernels) {}
 
-    Status add(const Matrix& source, PackedMatrix& packed) {
+    Status add(const Matrix& source, PackedMatrix& packed, ActivationForms& forms) {
         if (source.data == nullptr) return {};
         const bool floats = traits_of(source.type).block_elements == 1;
         if (!floats && source.columns % 32 != 0) {
@@ -35,6 +34,7 @@ class Plan {
         }
         packed.kernel = kernels_.strip[static_cast<size_t>(strip_type(source.type))];
         packed.floats = floats;
+        (floats ? forms.values : forms.codes) = true;
         packed.rows = source.rows;
         packed.columns = source.columns;
         packed.blocks = floats ? source.columns : source.columns / 32;
@@ -48,16 +48,6 @@ class Plan {
     }
 
     uint64_t bytes() const { return bytes_; }
-
-    // True if a matrix takes floats (or does not), the routers apart.
-    bool any_with_floats(bool floats, const std::vector<PackedLayer>& layers) const {
-        return std::any_of(jobs_.begin(), jobs_.end(), [&](const Job& job) {
-            const bool is_router =
-                std::any_of(layers.begin(), layers.end(),
-                            [&](const PackedLayer& layer) { return job.packed == &layer.router; });
-            return job.packed->floats == floats && !is_router;
-        });
-    }
 
     void place(uint8_t* memory) {
         uint64_t offset = 0;
@@ -115,26 +105,24 @@ Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weigh
     for (size_t i = 0; i < weights.layers.size(); ++i) {
         const LayerWeights& from = weights.layers[i];
         PackedLayer& to = packed.layers_[i];
-        FACET_TRY(plan.add(from.query, to.query));
-        FACET_TRY(plan.add(from.key, to.key));
-        FACET_TRY(plan.add(from.value, to.value));
-        FACET_TRY(plan.add(from.output, to.output));
-        FACET_TRY(plan.add(from.router, to.router));
-        FACET_TRY(plan.add(from.gate, to.gate));
-        FACET_TRY(plan.add(from.up, to.up));
-        FACET_TRY(plan.add(from.down, to.down));
+        FACET_TRY(plan.add(from.query, to.query, packed.forms_));
+        FACET_TRY(plan.add(from.key, to.key, packed.forms_));
+        FACET_TRY(plan.add(from.value, to.value, packed.forms_));
+        FACET_TRY(plan.add(from.output, to.output, packed.forms_));
+        FACET_TRY(plan.add(from.router, to.router, packed.router_forms_));
+        FACET_TRY(plan.add(from.gate, to.gate, packed.forms_));
+        FACET_TRY(plan.add(from.up, to.up, packed.forms_));
+        FACET_TRY(plan.add(from.down, to.down, packed.forms_));
         const auto experts = static_cast<size_t>(config.layers[i].experts);
         for (auto* list : {&to.expert_gate, &to.expert_up, &to.expert_down}) list->resize(experts);
         for (size_t e = 0; e < experts; ++e) {
             const auto expert = static_cast<int32_t>(e);
-            FACET_TRY(plan.add(from.expert_gate[expert], to.expert_gate[e]));
-            FACET_TRY(plan.add(from.expert_up[expert], to.expert_up[e]));
-            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e]));
+            FACET_TRY(plan.add(from.expert_gate[expert], to.expert_gate[e], packed.forms_));
+            FACET_TRY(plan.add(from.expert_up[expert], to.expert_up[e], packed.forms_));
+            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], packed.forms_));
         }
     }
-    FACET_TRY(plan.add(weights.embedding, packed.head_));
-    packed.takes_codes_ = plan.any_with_floats(false, packed.layers_);
-    packed.takes_values_ = plan.any_with_floats(true, packed.layers_);
+    FACET_TRY(plan.add(weights.embedding, packed.head_, packed.forms_));
     // The system would promise the memory and take it back by ending the program.
     if (const uint64_t available = available_memory_bytes(); plan.bytes() > available) {
         return Error{

@@ -37,6 +37,12 @@ struct PackedLayer {
     std::vector<PackedMatrix> expert_gate, expert_up, expert_down;
 };
 
+// In which forms some matrices take activations.
+struct ActivationForms {
+    bool codes = false;
+    bool values = false;
+};
+
 class PackedWeights {
   public:
     // Errors: not enough memory, a matrix whose rows are no multiple of 32 values.
@@ -45,17 +51,16 @@ class PackedWeights {
 
     const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
     const PackedMatrix& head() const { return head_; }
-    // Which forms of activations the matrices take, the routers apart.
-    bool takes_codes() const { return takes_codes_; }
-    bool takes_values() const { return takes_values_; }
+    // Routers may be of another type than all the rest.
+    ActivationForms forms() const { return forms_; }
+    ActivationForms router_forms() const { return router_forms_; }
     uint64_t bytes() const { return memory_.bytes(); }
 
   private:
     ZeroedMemory memory_;
     std::vector<PackedLayer> layers_;
     PackedMatrix head_;
-    bool takes_codes_ = false;
-    bool takes_values_ = false;
+    ActivationForms forms_, router_forms_;
 };
 
 }  // namespace facet::cpu

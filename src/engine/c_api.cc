@@ -310,14 +310,7 @@ facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size
         FACET_TRY(require(model != nullptr && text != nullptr, "model, text"));
         FACET_TRY(require(ids != nullptr || count == 0, "ids"));
         const Tokenizer* tokenizer = FACET_TRY(model->model->tokenizer());
-        const int32_t vocabulary = tokenizer->vocabulary().size();
-        for (size_t i = 0; i < count; ++i) {
-            if (ids[i] < 0 || ids[i] >= vocabulary) {
-                return invalid_input("token id " + std::to_string(ids[i]) + " at position " +
-                                     std::to_string(i) + ": expected 0 to " +
-                                     std::to_string(vocabulary - 1));
-            }
-        }
+        FACET_TRY(check_token_ids({ids, count}, tokenizer->vocabulary().size()));
         const std::string decoded = tokenizer->decode({ids, count}, show_special != 0);
         *text = copy_text(decoded);
         if (text_bytes != nullptr) *text_bytes = decoded.size();

@@ -86,12 +86,7 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
     const GgufFile file = FACET_TRY(GgufFile::open(path));
     const ModelConfig config = FACET_TRY(ModelConfig::from_gguf(file));
     const Weights weights = FACET_TRY(bind_weights(file, config));
-    if (context == 0) context = std::min(config.context_length, kDefaultContext);
-    if (context < 1 || context > config.context_length) {
-        return invalid_input(
-            fmt::format("context of {}: expected 1 to {}, what the model was made for", context,
-                        config.context_length));
-    }
+    context = FACET_TRY(choose_context(config, context));
     const DevicePlan device = FACET_TRY(plan_device({}, config));
     uint64_t parameters = 0;
     for (const TensorView& tensor : file.tensors()) parameters += tensor.element_count();

@@ -9,15 +9,30 @@
 
 namespace facet {
 
+Result<int32_t> choose_context(const ModelConfig& config, int32_t asked) {
+    const int32_t limit = config.context_length;
+    if (asked == 0) return std::min(limit, kDefaultContext);
+    if (asked < 1 || asked > limit) {
+        return invalid_input(fmt::format(
+            "context of {}: expected 1 to {}, what the model was made for", asked, limit));
+    }
+    return asked;
+}
+
+Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] < 0 || ids[i] >= vocabulary) {
+            return invalid_input(fmt::format("token id {} at position {}: expected 0 to {}", ids[i],
+                                             i, vocabulary - 1));
+        }
+    }
+    return {};
+}
+
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<LoadedModel> model,
                                                  int32_t context) {
     Device* device = FACET_TRY(model->device());
-    const int32_t limit = model->config().context_length;
-    if (context == 0) context = std::min(limit, kDefaultContext);
-    if (context < 1 || context > limit) {
-        return invalid_input(fmt::format(
-            "context of {}: expected 1 to {}, what the model was made for", context, limit));
-    }
+    context = FACET_TRY(choose_context(model->config(), context));
     KvCache cache(model->config(), context, device->batch_rows_max());
     {
         const std::lock_guard lock(model->device_mutex());
@@ -38,14 +53,7 @@ Status Session::check_ids(std::span<const int32_t> ids) const {
         return invalid_input(
             fmt::format("{} tokens do not fit the context of {}", ids.size(), context()));
     }
-    const int32_t vocabulary = model_->config().vocabulary;
-    for (size_t i = 0; i < ids.size(); ++i) {
-        if (ids[i] < 0 || ids[i] >= vocabulary) {
-            return invalid_input(fmt::format("token id {} at position {}: expected 0 to {}", ids[i],
-                                             i, vocabulary - 1));
-        }
-    }
-    return {};
+    return check_token_ids(ids, model_->config().vocabulary);
 }
 
 int32_t Session::keep_prefix(std::span<const int32_t> ids, int32_t wanted) {

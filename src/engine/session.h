@@ -17,6 +17,13 @@
 
 namespace facet {
 
+// The context of a session on this model: `asked`, or the default for 0. Errors: beyond the
+// model's.
+Result<int32_t> choose_context(const ModelConfig& config, int32_t asked);
+
+// Errors: an id outside [0, vocabulary); names it and its position.
+Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary);
+
 class Session {
   public:
     // context 0 = the default. Errors: beyond the model's context, not enough memory.
@@ -55,8 +62,8 @@ class Session {
     Status check_ids(std::span<const int32_t> ids) const;
     // Keeps at most `wanted` ids of the common prefix with `ids`; returns how many are kept.
     int32_t keep_prefix(std::span<const int32_t> ids, int32_t wanted);
-    // Computes ids[length..] until `end`, with logits for `logit_rows` (relative to the first new
-    // id) into `out`.
+    // Computes `tokens` behind what is held, with the logits of `logit_rows` (0 is the first token)
+    // into `out`.
     void compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows, float* out);
 
     std::shared_ptr<LoadedModel> model_;

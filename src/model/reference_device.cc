@@ -101,14 +101,7 @@ void ReferenceDevice::make_frequencies() {
     for (const LayerConfig& layer : config_.layers) {
         std::vector<float>& frequencies =
             layer.sliding ? sliding_frequencies_ : global_frequencies_;
-        if (!frequencies.empty()) continue;
-        for (int32_t i = 0; i < layer.head_size / 2; ++i) {
-            const double exponent = -2.0 * i / layer.head_size;
-            const double divisor =
-                layer.sliding ? 1.0 : double(weights_.rope_factors[static_cast<size_t>(i)]);
-            frequencies.push_back(
-                static_cast<float>(std::pow(double(layer.rope_base), exponent) / divisor));
-        }
+        if (frequencies.empty()) frequencies = rope_frequencies(layer, weights_);
     }
 }
 
@@ -387,16 +380,8 @@ void ReferenceDevice::route(int32_t index, int64_t rows) {
         std::memcpy(p, router_logits_.data() + t * layer.experts,
                     static_cast<size_t>(layer.experts) * sizeof(float));
         softmax(p, layer.experts);
-        int32_t* chosen = chosen_.data() + t * used;
-        float* chosen_weights = chosen_weights_.data() + t * used;
-        top_k(p, layer.experts, used, chosen);
-        float sum = 0;
-        for (int32_t i = 0; i < used; ++i) sum += p[chosen[i]];
-        // First made to add up to one, then scaled for each expert; not normalized again.
-        for (int32_t i = 0; i < used; ++i) {
-            chosen_weights[i] =
-                p[chosen[i]] / sum * weights.expert_scale[static_cast<size_t>(chosen[i])];
-        }
+        choose_experts(p, layer.experts, used, weights.expert_scale.data(),
+                       chosen_.data() + t * used, chosen_weights_.data() + t * used);
     }
     show("router_probs", index, router_probabilities_, rows, layer.experts);
     show("weights", index, chosen_weights_, rows, used);

@@ -65,4 +65,14 @@ void top_k(const float* values, int32_t n, int32_t k, int32_t* indices) {
     }
 }
 
+void choose_experts(const float* probabilities, int32_t experts, int32_t used,
+                    const float* expert_scale, int32_t* chosen, float* weights) {
+    top_k(probabilities, experts, used, chosen);
+    float sum = 0;
+    for (int32_t i = 0; i < used; ++i) sum += probabilities[chosen[i]];
+    for (int32_t i = 0; i < used; ++i) {
+        weights[i] = probabilities[chosen[i]] / sum * expert_scale[chosen[i]];
+    }
+}
+
 }  // namespace facet

@@ -31,4 +31,9 @@ void softmax(float* x, int64_t n);
 // The k largest of n values, largest first, the lower index first among equals.
 void top_k(const float* values, int32_t n, int32_t k, int32_t* indices);
 
+// The experts of one row and their weights [used]: the most probable ones, their probabilities made
+// to add up to one, then scaled for each expert (and not normalized again). Steps 17 and 18.
+void choose_experts(const float* probabilities, int32_t experts, int32_t used,
+                    const float* expert_scale, int32_t* chosen, float* weights);
+
 }  // namespace facet

@@ -191,6 +191,17 @@ Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config) {
     return weights;
 }
 
+std::vector<float> rope_frequencies(const LayerConfig& layer, const Weights& weights) {
+    std::vector<float> frequencies;
+    for (int32_t i = 0; i < layer.head_size / 2; ++i) {
+        const double power = std::pow(double(layer.rope_base), -2.0 * i / layer.head_size);
+        const double divisor =
+            layer.sliding ? 1.0 : double(weights.rope_factors[static_cast<size_t>(i)]);
+        frequencies.push_back(static_cast<float>(power / divisor));
+    }
+    return frequencies;
+}
+
 TokenBytes token_bytes(const ModelConfig& config, const Weights& weights) {
     const auto vectors = [](std::initializer_list<const std::vector<float>*> list) {
         uint64_t bytes = 0;

@@ -82,6 +82,10 @@ struct Weights {
 // expected, found.
 Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config);
 
+// The rotation frequencies of a layer's pairs, [h/2]: base^(-2i/h), divided by the factors on
+// global layers.
+std::vector<float> rope_frequencies(const LayerConfig& layer, const Weights& weights);
+
 // What one decoded token reads, by group, in bytes (all rows of the matrices it touches; KV not
 // counted).
 struct TokenBytes {
