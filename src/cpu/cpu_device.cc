@@ -184,12 +184,11 @@ void CpuDevice::make_buffers() {
     for (auto* values : {&global_cosines_, &global_sines_})
         *values = buffer(static_cast<int64_t>(global_frequencies_.size()));
     const auto tiles = [&](int64_t rows, int64_t columns) {
-        return TileRows(rows, columns, packed_.forms().codes, packed_.forms().values);
+        return TileRows(rows, columns, packed_.forms());
     };
     input_ = tiles(batch_rows_, config_.width);
     input2_ = tiles(batch_rows_, config_.width);
-    const ActivationForms router = packed_.router_forms();
-    router_row_ = TileRows(batch_rows_, config_.width, router.codes, router.values);
+    router_row_ = TileRows(batch_rows_, config_.width, packed_.router_forms());
     attention_row_ = tiles(batch_rows_, largest.query_width);
     hidden_row_ = tiles(batch_rows_, largest.ffn_width);
     expert_row_ = tiles(int64_t{batch_rows_} * used, largest.expert_width);
@@ -252,7 +251,8 @@ void CpuDevice::prepare(const float* x, int64_t row, int64_t first, int64_t coun
                         int64_t columns) const {
     const TilePlace place = place_of(row, first, count);
     const Tile tile = rows.tile(place.first, place.count);
-    if (rows.has_codes()) kernels_.quantize(x, columns, tile, place.slot);
+    if (rows.has_codes())
+        kernels_.quantize(x, columns, rows.scale_columns(columns), tile, place.slot);
     if (rows.has_values()) store_values(x, columns, tile, place.slot);
 }
 

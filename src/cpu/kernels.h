@@ -15,18 +15,22 @@ namespace facet::cpu {
 
 // Most activation rows that one call of a strip kernel takes.
 inline constexpr int kColumnsMax = 8;
+// Columns of a super-block. Weights in super-blocks take activations that have one scale for as
+// many columns, so that all sums below it are integers.
+inline constexpr int kSuperBlock = 256;
 
 // Up to kColumnsMax rows of activations side by side, as a strip kernel reads them: 8-bit codes
-// with one scale for each 32 columns, interleaved by row in units of what is read at once. Somebody
+// with a scale for each 32 columns (the same one eight times where it is one for a super-block),
+// interleaved by row in units of what is read at once. Somebody
 // else's memory.
 struct Tile {
     int count;                // rows, 1..kColumnsMax
     int8_t* codes;            // [columns / 4, count, 4] value = code * scale
     float* scale;             // [columns / 32, count]
     int32_t* negative_sum32;  // [columns / 32, count] minus the sum of the codes
-    int32_t* negative_sum16;  // [columns / 16, count]
     float* scaled_sum32;      // [columns / 32, count] scale * sum of the codes
-    float* scaled_sum16;      // [columns / 16, count]
+    int32_t* sum_pairs16;     // [columns / 32, count] sums of the codes of 16 columns, two halves
+    int32_t* sum_pairs32;     // [columns / 64, count] the same of 32 columns
     float* values;            // [columns, count] the rows unquantized, for float weights
 };
 
@@ -41,9 +45,10 @@ struct Kernels {
     // By StripType.
     StripKernel strip[16];
 
-    // Quantizes x [columns] into row `slot` of the tile: scale = largest magnitude / 127, codes
-    // rounded to nearest even. Columns are a multiple of 32.
-    void (*quantize)(const float* x, int64_t columns, const Tile& tile, int slot);
+    // Quantizes x [columns] into row `slot` of the tile: for each `group` columns, 32 or
+    // kSuperBlock, scale = largest magnitude / 127, codes rounded to nearest even. Columns are a
+    // multiple of the group.
+    void (*quantize)(const float* x, int64_t columns, int group, const Tile& tile, int slot);
 
     // scores[g * stride + j] = inner product of query g and key j, for the `heads` queries that
     // share keys.

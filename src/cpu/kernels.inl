@@ -7,10 +7,13 @@
 //   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
 //   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
 //   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
-//   and_, or_, subtract, shift_left<n>, shift_right<n>, shift_right_by(I, n)
+//   and_, or_, add, subtract, multiply_int, max_i, shift_left<n>, shift_right<n>, shift_left_by(I, n),
+//   shift_right_by
 //   dot_small(acc, codes, p)    acc + sum over 4 bytes: codes 0..63 times the 4 signed bytes at p
 //   dot_signed(acc, codes, p)   the same for codes -128..127 that went through bias(); what bias()
-//                               adds, 2^kSignedBias for each code, is taken back in first_sum()
+//                               adds, 2^kSignedBias for each code, is taken back (kTooLarge)
+//   dot_pairs(acc, a, p)        acc + sum of two products: the 16-bit halves of a and those at p
+//   store_bytes(p, I)           the low bytes of kRows integers
 //   dot_registers(acc, codes, a)  dot_small with the activations in a register
 //   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
 //   to_float, round_to_int, multiply, add_f, subtract_f, divide, max_f, minimum_f, abs_f
@@ -30,12 +33,16 @@ using F = V::F;
 
 // A format tells how a strip's super-block of kBlocks x 32 columns is read (layouts: strips.cc):
 //   kBytes     bytes of a super-block for one row
-//   kGroups    scales for each 32 columns: 1, or 2 of 16 columns
 //   kSigned    codes are signed bytes
 //   kOffset    exponent of the power of two that is subtracted from unsigned codes; 0 for none
 //   kMinimum   has a minimum: value = scale * code - minimum
-// open() reads the header; codes() unpacks eight registers, four columns each; scale() and
-// minimum() give float lanes.
+// open() reads the header; codes() unpacks eight registers, four columns each.
+// A block format (kBlocks = 1) gives scale() and minimum() as floats. A super-block format
+// (kBlocks = 8) has one float scale d, and dmin, and integers below them:
+//   kGroups         integer scales for each 32 columns: 1, or 2 of 16 columns
+//   scale(b, g)     the integer scale of group g of block b
+//   scale_pair(k)   those of groups 2k and 2k + 1 as two 16-bit halves
+//   minimum_pair(k) the integer minima, the same way
 
 inline void unpack_nibbles(const uint8_t* p, I* w) {
     const I mask = V::set(0x0f0f0f0f);
@@ -46,25 +53,29 @@ inline void unpack_nibbles(const uint8_t* p, I* w) {
     }
 }
 
-template <int kPosition>
-inline I bit_at(I bits, int shift) {
-    const I moved = V::shift_right_by(bits, shift);
-    return V::template shift_left<kPosition>(V::and_(moved, V::set(0x01010101)));
+// The bits of `a` moved up by `places`, or down; a constant after unrolling.
+inline I moved(I a, int places) {
+    return places >= 0 ? V::shift_left_by(a, places) : V::shift_right_by(a, -places);
 }
 
+// Bit j of every byte at p becomes bit kPosition of the codes in register j.
 template <int kPosition>
 inline void add_bits(const uint8_t* p, I* w) {
-    const I bits = V::load(p);
-    for (int j = 0; j < 8; ++j) w[j] = V::or_(w[j], bit_at<kPosition>(bits, j));
+    const I bits = V::load(p), mask = V::set(0x01010101 << kPosition);
+#pragma GCC unroll 8
+    for (int j = 0; j < 8; ++j) w[j] = V::or_(w[j], V::and_(moved(bits, kPosition - j), mask));
 }
 
+// The same with bits 2j and 2j + 1, and four registers for each line.
 template <int kPosition>
 inline void add_pairs(const uint8_t* p, I* w) {
+    const I mask = V::set(0x03030303 << kPosition);
     for (int half = 0; half < 2; ++half) {
         const I pairs = V::load(p + 4 * V::kRows * half);
+#pragma GCC unroll 4
         for (int j = 0; j < 4; ++j) {
-            const I two = V::and_(V::shift_right_by(pairs, 2 * j), V::set(0x03030303));
-            w[4 * half + j] = V::or_(w[4 * half + j], V::template shift_left<kPosition>(two));
+            w[4 * half + j] =
+                V::or_(w[4 * half + j], V::and_(moved(pairs, kPosition - 2 * j), mask));
         }
     }
 }
@@ -75,14 +86,17 @@ inline void clear(I* w) {
 
 struct FormatBase {
     static constexpr int kBlocks = 1;
-    static constexpr int kGroups = 1;
     static constexpr bool kSigned = false;
     static constexpr int kOffset = 0;
     static constexpr bool kMinimum = false;
     const uint8_t* p;
     void open(const uint8_t* super_block) { p = super_block; }
-    F minimum(int, int) const { return V::set_f(0); }
 };
+
+// Two integers of 16 bits as the halves of one lane.
+inline I pair_of(I low, I high) {
+    return V::or_(V::and_(low, V::set(0xffff)), V::template shift_left<16>(high));
+}
 
 constexpr int R = V::kRows;
 
@@ -90,15 +104,15 @@ struct FormatQ4_0 : FormatBase {
     static constexpr int kBytes = 18;
     static constexpr int kOffset = 3;
     void codes(int, I* w) const { unpack_nibbles(p + 2 * R, w); }
-    F scale(int, int) const { return V::load_f16(p); }
+    F scale() const { return V::load_f16(p); }
 };
 
 struct FormatQ4_1 : FormatBase {
     static constexpr int kBytes = 20;
     static constexpr bool kMinimum = true;
     void codes(int, I* w) const { unpack_nibbles(p + 4 * R, w); }
-    F scale(int, int) const { return V::load_f16(p); }
-    F minimum(int, int) const { return V::subtract_f(V::set_f(0), V::load_f16(p + 2 * R)); }
+    F scale() const { return V::load_f16(p); }
+    F addend() const { return V::load_f16(p + 2 * R); }
 };
 
 struct FormatQ5_0 : FormatBase {
@@ -108,7 +122,7 @@ struct FormatQ5_0 : FormatBase {
         unpack_nibbles(p + 6 * R, w);
         add_bits<4>(p + 2 * R, w);
     }
-    F scale(int, int) const { return V::load_f16(p); }
+    F scale() const { return V::load_f16(p); }
 };
 
 struct FormatQ5_1 : FormatBase {
@@ -118,8 +132,8 @@ struct FormatQ5_1 : FormatBase {
         unpack_nibbles(p + 8 * R, w);
         add_bits<4>(p + 4 * R, w);
     }
-    F scale(int, int) const { return V::load_f16(p); }
-    F minimum(int, int) const { return V::subtract_f(V::set_f(0), V::load_f16(p + 2 * R)); }
+    F scale() const { return V::load_f16(p); }
+    F addend() const { return V::load_f16(p + 2 * R); }
 };
 
 struct FormatQ8_0 : FormatBase {
@@ -128,7 +142,7 @@ struct FormatQ8_0 : FormatBase {
     void codes(int, I* w) const {
         for (int j = 0; j < 8; ++j) w[j] = V::load(p + (2 + 4 * j) * R);
     }
-    F scale(int, int) const { return V::load_f16(p); }
+    F scale() const { return V::load_f16(p); }
 };
 
 // The values of IQ4_NL and IQ4_XS, and twice those of MXFP4. Source: gemma4-model 6.7.
@@ -148,7 +162,7 @@ struct FormatIQ4_NL : FormatBase {
         unpack_nibbles(p + 2 * R, w);
         look_up(kNonLinear, w);
     }
-    F scale(int, int) const { return V::load_f16(p); }
+    F scale() const { return V::load_f16(p); }
 };
 
 struct FormatMXFP4 : FormatBase {
@@ -159,103 +173,104 @@ struct FormatMXFP4 : FormatBase {
         look_up(kTwiceE2M1, w);
     }
     // 2^(e - 128), because the codes are doubled.
-    F scale(int, int) const { return V::power_of_two(V::subtract(V::load_bytes(p), V::set(128))); }
+    F scale() const { return V::power_of_two(V::subtract(V::load_bytes(p), V::set(128))); }
 };
 
 struct FormatIQ4_XS : FormatBase {
     static constexpr int kBlocks = 8;
+    static constexpr int kGroups = 1;
     static constexpr int kBytes = 136;
     static constexpr bool kSigned = true;
-    F d;
+    I high;
     void open(const uint8_t* super_block) {
         p = super_block;
-        d = V::load_f16(p);
+        high = V::load_halves(p + 2 * R);
     }
+    F d() const { return V::load_f16(p); }
     void codes(int b, I* w) const {
         unpack_nibbles(p + (8 + 16 * b) * R, w);
         look_up(kNonLinear, w);
     }
-    F scale(int b, int) const {
+    I scale(int b, int) const {
         const I low =
             V::and_(V::shift_right_by(V::load_bytes(p + (4 + b / 2) * R), 4 * (b % 2)), V::set(15));
-        const I high = V::and_(V::shift_right_by(V::load_halves(p + 2 * R), 2 * b), V::set(3));
-        const I code = V::or_(low, V::template shift_left<4>(high));
-        return V::multiply(d, V::to_float(V::subtract(code, V::set(32))));
+        const I two = V::and_(V::shift_right_by(high, 2 * b), V::set(3));
+        return V::subtract(V::or_(low, V::template shift_left<4>(two)), V::set(32));
     }
+    I scale_pair(int k) const { return pair_of(scale(2 * k, 0), scale(2 * k + 1, 0)); }
 };
 
 struct FormatQ2_K : FormatBase {
     static constexpr int kBlocks = 8;
-    static constexpr int kBytes = 84;
     static constexpr int kGroups = 2;
+    static constexpr int kBytes = 84;
     static constexpr bool kMinimum = true;
-    F d, dmin;
-    void open(const uint8_t* super_block) {
-        p = super_block;
-        d = V::load_f16(p);
-        dmin = V::load_f16(p + 2 * R);
-    }
+    F d() const { return V::load_f16(p); }
+    F dmin() const { return V::load_f16(p + 2 * R); }
     void codes(int b, I* w) const {
         clear(w);
         add_pairs<0>(p + (20 + 8 * b) * R, w);
     }
-    F scale(int b, int g) const {
-        return V::multiply(
-            d, V::to_float(V::and_(V::load_bytes(p + (4 + 2 * b + g) * R), V::set(15))));
+    I scale(int b, int g) const {
+        return V::and_(V::load_bytes(p + (4 + 2 * b + g) * R), V::set(15));
     }
-    F minimum(int b, int g) const {
-        return V::multiply(
-            dmin, V::to_float(V::template shift_right<4>(V::load_bytes(p + (4 + 2 * b + g) * R))));
+    I minimum_pair(int k) const {
+        return V::or_(
+            V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k) * R)),
+            V::template shift_left<16>(
+                V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k + 1) * R))));
     }
 };
 
 struct FormatQ3_K : FormatBase {
     static constexpr int kBlocks = 8;
-    static constexpr int kBytes = 110;
     static constexpr int kGroups = 2;
+    static constexpr int kBytes = 110;
     static constexpr int kOffset = 2;
-    F d;
     I high;
     void open(const uint8_t* super_block) {
         p = super_block;
-        d = V::load_f16(p);
         high = V::load(p + 10 * R);
     }
+    F d() const { return V::load_f16(p); }
     void codes(int b, I* w) const {
         clear(w);
         add_pairs<0>(p + (14 + 12 * b) * R, w);
         add_bits<2>(p + (14 + 12 * b + 8) * R, w);
     }
-    F scale(int b, int half) const {
+    I scale(int b, int half) const {
         const int g = 2 * b + half;
         const I low =
             V::and_(V::shift_right_by(V::load_bytes(p + (2 + g % 8) * R), 4 * (g / 8)), V::set(15));
         const I two = V::and_(V::shift_right_by(high, 8 * (g % 4) + 2 * (g / 4)), V::set(3));
-        const I code = V::or_(low, V::template shift_left<4>(two));
-        return V::multiply(d, V::to_float(V::subtract(code, V::set(32))));
+        return V::subtract(V::or_(low, V::template shift_left<4>(two)), V::set(32));
     }
+    I scale_pair(int k) const { return pair_of(scale(k, 0), scale(k, 1)); }
 };
 
 struct HeaderK4 : FormatBase {
     static constexpr int kBlocks = 8;
+    static constexpr int kGroups = 1;
     static constexpr bool kMinimum = true;
-    F d, dmin;
     I high;
     void open(const uint8_t* super_block) {
         p = super_block;
-        d = V::load_f16(p);
-        dmin = V::load_f16(p + 2 * R);
         high = V::load(p + 4 * R);
     }
-    F scale(int b, int) const {
+    F d() const { return V::load_f16(p); }
+    F dmin() const { return V::load_f16(p + 2 * R); }
+    I scale(int b, int) const {
         const I low = V::and_(V::load_bytes(p + (8 + b) * R), V::set(15));
         const I two = V::and_(V::shift_right_by(high, 4 * b), V::set(3));
-        return V::multiply(d, V::to_float(V::or_(low, V::template shift_left<4>(two))));
+        return V::or_(low, V::template shift_left<4>(two));
     }
-    F minimum(int b, int) const {
+    I minimum(int b) const {
         const I low = V::template shift_right<4>(V::load_bytes(p + (8 + b) * R));
         const I two = V::and_(V::shift_right_by(high, 4 * b + 2), V::set(3));
-        return V::multiply(dmin, V::to_float(V::or_(low, V::template shift_left<4>(two))));
+        return V::or_(low, V::template shift_left<4>(two));
+    }
+    I minimum_pair(int k) const {
+        return V::or_(minimum(2 * k), V::template shift_left<16>(minimum(2 * k + 1)));
     }
 };
 
@@ -274,79 +289,153 @@ struct FormatQ5_K : HeaderK4 {
 
 struct FormatQ6_K : FormatBase {
     static constexpr int kBlocks = 8;
-    static constexpr int kBytes = 210;
     static constexpr int kGroups = 2;
+    static constexpr int kBytes = 210;
     static constexpr int kOffset = 5;
-    F d;
-    void open(const uint8_t* super_block) {
-        p = super_block;
-        d = V::load_f16(p);
-    }
+    F d() const { return V::load_f16(p); }
     void codes(int b, I* w) const {
         unpack_nibbles(p + (18 + 24 * b + 8) * R, w);
         add_pairs<4>(p + (18 + 24 * b) * R, w);
     }
-    F scale(int b, int g) const {
-        return V::multiply(d, V::to_float(V::load_signed_bytes(p + (2 + 2 * b + g) * R)));
-    }
+    I scale(int b, int g) const { return V::load_signed_bytes(p + (2 + 2 * b + g) * R); }
+    I scale_pair(int k) const { return pair_of(scale(k, 0), scale(k, 1)); }
 };
 
-// The integer that a sum starts from: minus the offset of the codes times the sum of the
-// activations.
+// What unsigned codes are too large by, as an exponent of two; 0 for nothing.
 template <typename Format>
-inline I first_sum(const int32_t* negative_sum) {
-    constexpr int kShift = Format::kSigned ? V::kSignedBias : Format::kOffset;
-    if constexpr (kShift == 0) return V::set(0);
-    return V::template shift_left<kShift>(V::broadcast(negative_sum));
+constexpr int kTooLarge = Format::kSigned ? V::kSignedBias : Format::kOffset;
+
+// Sums of products of codes and activations over kSteps registers, added to sum[t].
+//   codes [kSteps, kCount, 4]
+template <typename Format, int kCount, int kSteps>
+inline void add_products(const I* w, const int8_t* codes, I* sum) {
+    // One chain of additions would be slower than memory: a few columns take two.
+    constexpr int kChains = kCount <= 2 ? 2 : 1;
+    I more[kCount];
+    if constexpr (kChains == 2) {
+        for (int t = 0; t < kCount; ++t) more[t] = V::set(0);
+    }
+    for (int j = 0; j < kSteps; ++j) {
+        I* const into = kChains == 2 && j % 2 == 1 ? more : sum;
+        for (int t = 0; t < kCount; ++t) {
+            const int8_t* p = codes + 4 * (j * kCount + t);
+            into[t] = Format::kSigned ? V::dot_signed(into[t], w[j], p)
+                                      : V::dot_small(into[t], w[j], p);
+        }
+    }
+    if constexpr (kChains == 2) {
+        for (int t = 0; t < kCount; ++t) sum[t] = V::add(sum[t], more[t]);
+    }
 }
 
+template <typename Format>
+inline void open_codes(const Format& format, int b, I* w) {
+    format.codes(b, w);
+    if constexpr (Format::kSigned) {
+        for (int j = 0; j < 8; ++j) w[j] = V::bias(w[j]);
+    }
+}
+
+// Blocks of 32 columns with a float scale each.
 template <typename Format, int kCount>
-void multiply_strip(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
-    constexpr int kColumns = 32 / Format::kGroups;  // columns of one scale
-    constexpr int kSteps = 8 / Format::kGroups;
-    const int8_t* codes = tile.codes;
-    const float* scales = tile.scale;
-    const int32_t* sums = kColumns == 32 ? tile.negative_sum32 : tile.negative_sum16;
-    const float* scaled_sums = kColumns == 32 ? tile.scaled_sum32 : tile.scaled_sum16;
-    const uint8_t* const end = strip + blocks / Format::kBlocks * Format::kBytes * R;
+void multiply_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
-    for (const uint8_t* p = strip; p < end; p += Format::kBytes * R) {
+    for (int64_t b = 0; b < blocks; ++b) {
         Format format;
-        format.open(p);
-        for (int b = 0; b < Format::kBlocks; ++b) {
-            I w[8];
-            format.codes(b, w);
-            if constexpr (Format::kSigned) {
-                for (int j = 0; j < 8; ++j) w[j] = V::bias(w[j]);
+        format.open(strip + b * Format::kBytes * R);
+        I w[8], sum[kCount];
+        open_codes(format, 0, w);
+        for (int t = 0; t < kCount; ++t) {
+            sum[t] = V::set(0);
+            if constexpr (kTooLarge<Format> > 0) {
+                sum[t] = V::template shift_left<kTooLarge<Format>>(
+                    V::broadcast(tile.negative_sum32 + b * kCount + t));
             }
-            for (int g = 0; g < Format::kGroups; ++g) {
-                I sum[kCount];
-                for (int t = 0; t < kCount; ++t) sum[t] = first_sum<Format>(sums + t);
-                for (int j = g * kSteps; j < (g + 1) * kSteps; ++j, codes += 4 * kCount) {
-                    for (int t = 0; t < kCount; ++t) {
-                        sum[t] = Format::kSigned ? V::dot_signed(sum[t], w[j], codes + 4 * t)
-                                                 : V::dot_small(sum[t], w[j], codes + 4 * t);
-                    }
-                }
-                const F scale = format.scale(b, g);
-                for (int t = 0; t < kCount; ++t) {
-                    const F both = V::multiply(scale, V::set_f(scales[t]));
-                    acc[t] = V::multiply_add(V::to_float(sum[t]), both, acc[t]);
-                }
-                if constexpr (Format::kMinimum) {
-                    const F minimum = V::subtract_f(V::set_f(0), format.minimum(b, g));
-                    for (int t = 0; t < kCount; ++t) {
-                        acc[t] = V::multiply_add(minimum, V::set_f(scaled_sums[t]), acc[t]);
-                    }
-                    scaled_sums += kCount;
-                }
-                sums += kCount;
+        }
+        add_products<Format, kCount, 8>(w, tile.codes + b * 32 * kCount, sum);
+        const F scale = format.scale();
+        for (int t = 0; t < kCount; ++t) {
+            const F both = V::multiply(scale, V::set_f(tile.scale[b * kCount + t]));
+            acc[t] = V::multiply_add(V::to_float(sum[t]), both, acc[t]);
+        }
+        if constexpr (Format::kMinimum) {
+            const F addend = format.addend();
+            for (int t = 0; t < kCount; ++t) {
+                acc[t] = V::multiply_add(addend, V::set_f(tile.scaled_sum32[b * kCount + t]),
+                                         acc[t]);
             }
-            scales += kCount;
         }
     }
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, acc[t]);
+}
+
+// sum[t] = sum over the groups of a super-block of an integer of the weights times the sum of the
+// activations.
+template <int kCount, int kPairs, typename PairOf>
+inline void multiply_sums(const PairOf& pair, const int32_t* sum_pairs, I* sum) {
+    for (int t = 0; t < kCount; ++t) sum[t] = V::set(0);
+    for (int k = 0; k < kPairs; ++k) {
+        const I two = pair(k);
+        for (int t = 0; t < kCount; ++t)
+            sum[t] = V::dot_pairs(sum[t], two, sum_pairs + k * kCount + t);
+    }
+}
+
+// Super-blocks of 256 columns: everything below their float scale is integer arithmetic, and
+// exact. The largest sum: 16 groups of 16 products of 63 * 127 times a scale of 128 is below 2^29.
+template <typename Format, int kCount>
+void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
+    constexpr int kSteps = 8 / Format::kGroups;
+    constexpr int kPairs = 4 * Format::kGroups;
+    // Sums wait in memory, so that what the inner loop needs fits into the registers.
+    for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, V::set_f(0));
+    for (int64_t s = 0; s < blocks / 8; ++s) {
+        Format format;
+        format.open(strip + s * Format::kBytes * R);
+        F total[kCount];
+        for (int t = 0; t < kCount; ++t) total[t] = V::set_f(0);
+        for (int b = 0; b < 8; ++b) {
+            I w[8];
+            open_codes(format, b, w);
+            for (int g = 0; g < Format::kGroups; ++g) {
+                I sum[kCount];
+                for (int t = 0; t < kCount; ++t) sum[t] = V::set(0);
+                add_products<Format, kCount, kSteps>(
+                    w + g * kSteps, tile.codes + ((s * 8 + b) * 8 + g * kSteps) * 4 * kCount, sum);
+                const F scale = V::to_float(format.scale(b, g));
+                for (int t = 0; t < kCount; ++t)
+                    total[t] = V::multiply_add(V::to_float(sum[t]), scale, total[t]);
+            }
+        }
+        const int32_t* sum_pairs = (Format::kGroups == 1 ? tile.sum_pairs32 : tile.sum_pairs16) +
+                                   s * kPairs * kCount;
+        const float* scales = tile.scale + s * 8 * kCount;
+        if constexpr (kTooLarge<Format> > 0) {
+            I excess[kCount];
+            multiply_sums<kCount, kPairs>([&](int k) { return format.scale_pair(k); }, sum_pairs,
+                                          excess);
+            for (int t = 0; t < kCount; ++t) {
+                total[t] =
+                    V::subtract_f(total[t], V::to_float(V::template shift_left<kTooLarge<Format>>(excess[t])));
+            }
+        }
+        F value[kCount];
+        const F d = format.d();
+        for (int t = 0; t < kCount; ++t) value[t] = V::multiply(total[t], d);
+        if constexpr (Format::kMinimum) {
+            I minimum[kCount];
+            multiply_sums<kCount, kPairs>([&](int k) { return format.minimum_pair(k); }, sum_pairs,
+                                          minimum);
+            const F dmin = V::subtract_f(V::set_f(0), format.dmin());
+            for (int t = 0; t < kCount; ++t)
+                value[t] = V::multiply_add(V::to_float(minimum[t]), dmin, value[t]);
+        }
+        for (int t = 0; t < kCount; ++t) {
+            V::store_f(out + t * R, V::multiply_add(value[t], V::set_f(scales[t]),
+                                                    V::load_f(out + t * R)));
+        }
+    }
 }
 
 // ---- strips of floats: the sum runs over the columns in order
@@ -383,7 +472,11 @@ void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float*
         if constexpr (kFloats) {
             multiply_floats<Format, decltype(n)::value>(strip, blocks, tile, out);
         } else {
-            multiply_strip<Format, decltype(n)::value>(strip, blocks, tile, out);
+            if constexpr (Format::kBlocks == 1) {
+                multiply_blocks<Format, decltype(n)::value>(strip, blocks, tile, out);
+            } else {
+                multiply_super_blocks<Format, decltype(n)::value>(strip, blocks, tile, out);
+            }
         }
     };
     switch (tile.count) {
@@ -400,49 +493,58 @@ void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float*
 
 // ---- rows of activations
 
-void quantize_row(const float* x, int64_t columns, const Tile& tile, int slot) {
+// Sum of the codes of columns [16 * i, 16 * i + 16) of one block.
+inline int32_t sum_of_16(const int8_t* codes) {
+    int32_t sum = 0;
+    for (int i = 0; i < 16; ++i) sum += codes[i];
+    return sum;
+}
+
+inline int32_t halves(int32_t low, int32_t high) {
+    return static_cast<int32_t>((static_cast<uint32_t>(low) & 0xffff) |
+                                static_cast<uint32_t>(high) << 16);
+}
+
+// One scale for `group` columns, a multiple of 32; sums for each 32.
+inline void quantize_group(const float* x, int64_t block, int group, const Tile& tile, int slot) {
     const int count = tile.count;
-    for (int64_t block = 0; block < columns / 32; ++block) {
-        const float* values = x + 32 * block;
-        F largest = V::set_f(0);
-        for (int i = 0; i < 32; i += R) largest = V::max_f(largest, V::abs_f(V::load_f(values + i)));
-        float lanes[R];
-        V::store_f(lanes, largest);
-        // What is not a number stays so in the scale, so that it reaches the logits, where it is
-        // reported.
-        float magnitude = 0;
-        for (int i = 0; i < R && magnitude == magnitude; ++i) {
-            magnitude = lanes[i] <= magnitude ? magnitude : lanes[i];
-        }
-        const float scale = magnitude / 127.0f;
-        const F inverse = V::set_f(magnitude > 1e-30f ? 127.0f / magnitude : 0.0f);
-        int32_t codes[32];
-        for (int i = 0; i < 32; i += R) {
-            V::store(codes + i, V::round_to_int(V::multiply(V::load_f(values + i), inverse)));
-        }
-        // Separate loops, so that the compiler turns each into a few vector instructions.
+    F largest = V::set_f(0);
+    for (int i = 0; i < group; i += R) largest = V::max_f(largest, V::abs_f(V::load_f(x + i)));
+    float lanes[R];
+    V::store_f(lanes, largest);
+    // What is not a number stays so in the scale, so that it reaches the logits, where it is
+    // reported.
+    float magnitude = 0;
+    for (int i = 0; i < R && magnitude == magnitude; ++i)
+        magnitude = lanes[i] <= magnitude ? magnitude : lanes[i];
+    const float scale = magnitude / 127.0f;
+    const F inverse = V::set_f(magnitude > 1e-30f ? 127.0f / magnitude : 0.0f);
+    for (int b = 0; b < group / 32; ++b, x += 32, ++block) {
         int8_t bytes[32];
-        for (int i = 0; i < 32; ++i) {
-            codes[i] = codes[i] < -127 ? -127 : codes[i];  // only what is not a number is below
-            bytes[i] = static_cast<int8_t>(codes[i]);
-        }
-        int32_t sums[2] = {0, 0};
-        for (int i = 0; i < 16; ++i) {
-            sums[0] += codes[i];
-            sums[1] += codes[16 + i];
+        for (int i = 0; i < 32; i += R) {
+            // Only what is not a number is below -127.
+            V::store_bytes(bytes + i, V::max_i(V::round_to_int(V::multiply(V::load_f(x + i), inverse)),
+                                               V::set(-127)));
         }
         int8_t* to = tile.codes + (8 * block * count + slot) * 4;
         for (int j = 0; j < 8; ++j) __builtin_memcpy(to + 4 * j * count, bytes + 4 * j, 4);
+        const int32_t low = sum_of_16(bytes), high = sum_of_16(bytes + 16);
         const int64_t at = block * count + slot;
         tile.scale[at] = scale;
-        tile.negative_sum32[at] = -(sums[0] + sums[1]);
-        tile.scaled_sum32[at] = scale * static_cast<float>(sums[0] + sums[1]);
-        for (int half = 0; half < 2; ++half) {
-            const int64_t half_at = (2 * block + half) * count + slot;
-            tile.negative_sum16[half_at] = -sums[half];
-            tile.scaled_sum16[half_at] = scale * static_cast<float>(sums[half]);
-        }
+        tile.negative_sum32[at] = -(low + high);
+        tile.scaled_sum32[at] = scale * static_cast<float>(low + high);
+        tile.sum_pairs16[at] = halves(low, high);
+        // The half of its pair that belongs to this block.
+        const auto both = static_cast<int16_t>(low + high);
+        __builtin_memcpy(reinterpret_cast<char*>(tile.sum_pairs32 + block / 2 * count + slot) +
+                             2 * (block % 2),
+                         &both, 2);
     }
+}
+
+void quantize_row(const float* x, int64_t columns, int group, const Tile& tile, int slot) {
+    for (int64_t c = 0; c < columns; c += group)
+        quantize_group(x + c, c / 32, group, tile, slot);
 }
 
 // ---- attention

@@ -58,14 +58,26 @@ struct V {
     static I shift_right(I a) {
         return _mm256_srli_epi32(a, n);
     }
+    static I shift_left_by(I a, int n) { return _mm256_slli_epi32(a, n); }
     static I shift_right_by(I a, int n) { return _mm256_srli_epi32(a, n); }
+    static I add(I a, I b) { return _mm256_add_epi32(a, b); }
     static I subtract(I a, I b) { return _mm256_sub_epi32(a, b); }
+    static I multiply_int(I a, I b) { return _mm256_mullo_epi32(a, b); }
+    static I max_i(I a, I b) { return _mm256_max_epi32(a, b); }
+    static void store_bytes(int8_t* p, I a) {
+        const __m128i halves =
+            _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+        _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(halves, halves));
+    }
     static I bias(I codes) { return codes; }
     static I dot_small(I acc, I codes, const void* p) {
         return add_products(acc, codes, broadcast(p));
     }
     static I dot_signed(I acc, I codes, const void* p) {
         return add_products(acc, _mm256_abs_epi8(codes), _mm256_sign_epi8(broadcast(p), codes));
+    }
+    static I dot_pairs(I acc, I a, const void* p) {
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(a, broadcast(p)));
     }
     static I dot_registers(I acc, I codes, I a) { return add_products(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {

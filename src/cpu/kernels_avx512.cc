@@ -23,7 +23,7 @@ struct V {
     using I = __m512i;
     using F = __m512;
 
-    static I load(const void* p) { return _mm512_loadu_si512(p); }
+    static I load(const void* p) { I a = _mm512_loadu_si512(p); asm("" : "+v"(a)); return a; }
     static void store(int32_t* p, I a) { _mm512_storeu_si512(p, a); }
     static F load_f(const float* p) { return _mm512_loadu_ps(p); }
     static void store_f(float* p, F a) { _mm512_storeu_ps(p, a); }
@@ -55,8 +55,15 @@ struct V {
     static I shift_right(I a) {
         return _mm512_srli_epi32(a, n);
     }
+    static I shift_left_by(I a, int n) { return _mm512_slli_epi32(a, static_cast<unsigned>(n)); }
     static I shift_right_by(I a, int n) { return _mm512_srli_epi32(a, static_cast<unsigned>(n)); }
+    static I add(I a, I b) { return _mm512_add_epi32(a, b); }
     static I subtract(I a, I b) { return _mm512_sub_epi32(a, b); }
+    static I multiply_int(I a, I b) { return _mm512_mullo_epi32(a, b); }
+    static I max_i(I a, I b) { return _mm512_max_epi32(a, b); }
+    static void store_bytes(int8_t* p, I a) {
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
+    }
     static I bias(I codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
     // The broadcast belongs to the instruction; written out, because g++ 12 makes two of it.
     static I dot_small(I acc, I codes, const void* p) {
@@ -66,6 +73,12 @@ struct V {
         return acc;
     }
     static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
+    static I dot_pairs(I acc, I a, const void* p) {
+        asm("vpdpwssd %2%{1to16%}, %1, %0"
+            : "+v"(acc)
+            : "v"(a), "m"(*static_cast<const int32_t*>(p)));
+        return acc;
+    }
     static I dot_registers(I acc, I codes, I a) { return _mm512_dpbusd_epi32(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {
         return _mm512_shuffle_epi8(

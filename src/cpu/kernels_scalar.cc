@@ -87,12 +87,28 @@ struct V {
     static I shift_right(I a) {
         return shift_right_by(a, n);
     }
+    static I shift_left_by(I a, int n) {
+        return each<I>(
+            [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) << n); });
+    }
     static I shift_right_by(I a, int n) {
         return each<I>(
             [&](int i) { return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) >> n); });
     }
     static I subtract(I a, I b) {
         return each<I>([&](int i) { return a.lane[i] - b.lane[i]; });
+    }
+    static I add(I a, I b) {
+        return each<I>([&](int i) { return a.lane[i] + b.lane[i]; });
+    }
+    static I multiply_int(I a, I b) {
+        return each<I>([&](int i) { return a.lane[i] * b.lane[i]; });
+    }
+    static I max_i(I a, I b) {
+        return each<I>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+    }
+    static void store_bytes(int8_t* p, I a) {
+        for (int i = 0; i < kRows; ++i) p[i] = static_cast<int8_t>(a.lane[i]);
     }
     static I bias(I codes) { return codes; }
     static I dot_small(I acc, I codes, const void* p) { return dot_signed(acc, codes, p); }
@@ -103,6 +119,15 @@ struct V {
             int32_t sum = acc.lane[i];
             for (int k = 0; k < 4; ++k) sum += static_cast<int8_t>(codes.lane[i] >> (8 * k)) * a[k];
             return sum;
+        });
+    }
+    static I dot_pairs(I acc, I a, const void* p) {
+        int16_t b[2];
+        __builtin_memcpy(b, p, 4);
+        return each<I>([&](int i) {
+            const auto low = static_cast<int16_t>(a.lane[i]);
+            const auto high = static_cast<int16_t>(a.lane[i] >> 16);
+            return acc.lane[i] + low * b[0] + high * b[1];
         });
     }
     static I dot_registers(I acc, I codes, I a) { return dot_small(acc, codes, &a); }

@@ -84,10 +84,11 @@ struct Activations {
     TileRows rows;
     Tile tile;
 
-    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int count)
-        : rows(count, columns, true, true), tile(rows.tile(0, count)) {
+    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int count,
+                int group)
+        : rows(count, columns, {true, true, true}), tile(rows.tile(0, count)) {
         for (int t = 0; t < count; ++t) {
-            table.quantize(&x[static_cast<size_t>(t * columns)], columns, tile, t);
+            table.quantize(&x[static_cast<size_t>(t * columns)], columns, group, tile, t);
             store_values(&x[static_cast<size_t>(t * columns)], columns, tile, t);
         }
     }
@@ -134,6 +135,7 @@ class StripKernels : public ::testing::TestWithParam<Product> {};
 TEST_P(StripKernels, EqualTheReferenceWithinRoundingAndEachOtherToTheBit) {
     const auto [type, extreme] = GetParam();
     const TensorTypeTraits& traits = traits_of(type);
+    const int group = traits.block_elements == kSuperBlock ? kSuperBlock : 32;
     for (const int64_t columns : {256, 512, 2816}) {
         for (const int64_t rows : {1, 7, 16, 37}) {
             const auto bytes = random_rows(type, rows, columns, extreme);
@@ -143,10 +145,10 @@ TEST_P(StripKernels, EqualTheReferenceWithinRoundingAndEachOtherToTheBit) {
                 random_source.seed(7);
                 std::vector<float> x(static_cast<size_t>(kColumnsMax * columns));
                 for (float& value : x) value = random_normal() * (extreme ? 1000.0f : 1.0f);
-                const Activations inputs(*table, x, columns, kColumnsMax);
+                const Activations inputs(*table, x, columns, kColumnsMax, group);
                 const auto found = multiply(*table, matrix, inputs.tile);
                 for (int count = 1; count < kColumnsMax; ++count) {
-                    const Activations some(*table, x, columns, count);
+                    const Activations some(*table, x, columns, count, group);
                     const auto fewer = multiply(*table, matrix, some.tile);
                     ASSERT_EQ(std::memcmp(fewer.data(), found.data(), fewer.size() * 4), 0)
                         << table->name << ": the number of columns changes the result";
@@ -206,22 +208,23 @@ TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
         for (float& value : x) value = random_normal();
         x[5] = 40;
         // In the middle of a tile of three.
-        TileRows rows(3, 64, true, false);
+        TileRows rows(3, 64, {true, false, false});
         const Tile tile = rows.tile(0, 3);
-        table->quantize(x.data(), 64, tile, 1);
+        table->quantize(x.data(), 64, 32, tile, 1);
         EXPECT_EQ(tile.codes[(1 * 3 + 1) * 4 + 1], 127);
         for (int block = 0; block < 2; ++block) {
             const float scale = tile.scale[block * 3 + 1];
-            int sum = 0;
+            int sum = 0, halves[2] = {0, 0};
             for (int i = 32 * block; i < 32 * block + 32; ++i) {
                 const int code = tile.codes[(i / 4 * 3 + 1) * 4 + i % 4];
                 EXPECT_LE(std::abs(code * scale - x[size_t(i)]), scale * 0.5001f);
                 sum += code;
+                halves[i / 16 % 2] += code;
             }
             EXPECT_EQ(tile.negative_sum32[block * 3 + 1], -sum);
-            EXPECT_EQ(tile.negative_sum16[2 * block * 3 + 1] +
-                          tile.negative_sum16[(2 * block + 1) * 3 + 1],
-                      -sum);
+            EXPECT_EQ(int16_t(tile.sum_pairs16[block * 3 + 1]), halves[0]);
+            EXPECT_EQ(tile.sum_pairs16[block * 3 + 1] >> 16, halves[1]);
+            EXPECT_EQ(int16_t(tile.sum_pairs32[1] >> (16 * block)), sum);
             EXPECT_FLOAT_EQ(tile.scaled_sum32[block * 3 + 1], scale * float(sum));
         }
     }
@@ -229,20 +232,20 @@ TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
 
 TEST(Kernels, QuantizingZerosTinyAndBrokenValuesIsDefined) {
     for (const Kernels* table : usable_kernels()) {
-        TileRows rows(1, 32, true, false);
+        TileRows rows(1, 32, {true, false, false});
         const Tile tile = rows.tile(0, 1);
         std::vector<float> x(32, 0.0f);
-        table->quantize(x.data(), 32, tile, 0);
+        table->quantize(x.data(), 32, 32, tile, 0);
         EXPECT_EQ(tile.scale[0], 0);
         EXPECT_EQ(tile.codes[3], 0);
         x.assign(32, 1e-40f);
-        table->quantize(x.data(), 32, tile, 0);
+        table->quantize(x.data(), 32, 32, tile, 0);
         EXPECT_EQ(tile.codes[3], 0);
         x.assign(32, NAN);
-        table->quantize(x.data(), 32, tile, 0);
+        table->quantize(x.data(), 32, 32, tile, 0);
         EXPECT_TRUE(std::isnan(tile.scale[0])) << table->name;
         x.assign(32, INFINITY);
-        table->quantize(x.data(), 32, tile, 0);
+        table->quantize(x.data(), 32, 32, tile, 0);
         EXPECT_FALSE(std::isfinite(tile.scale[0])) << table->name;
     }
 }

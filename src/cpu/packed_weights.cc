@@ -35,6 +35,7 @@ class Plan {
         packed.kernel = kernels_.strip[static_cast<size_t>(strip_type(source.type))];
         packed.floats = floats;
         (floats ? forms.values : forms.codes) = true;
+        if (traits_of(source.type).block_elements == kSuperBlock) forms.super_blocks = true;
         packed.rows = source.rows;
         packed.columns = source.columns;
         packed.blocks = floats ? source.columns : source.columns / 32;

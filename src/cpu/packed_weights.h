@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "base/result.h"
 #include "cpu/kernels.h"
+#include "cpu/tile_rows.h"
 #include "model/config.h"
 #include "model/weights.h"
 
@@ -35,12 +36,6 @@ struct PackedLayer {
     PackedMatrix gate, up, down;
     PackedMatrix router;
     std::vector<PackedMatrix> expert_gate, expert_up, expert_down;
-};
-
-// In which forms some matrices take activations.
-struct ActivationForms {
-    bool codes = false;
-    bool values = false;
 };
 
 class PackedWeights {

@@ -12,21 +12,34 @@
 
 namespace facet::cpu {
 
+// In which forms some matrices take activations.
+struct ActivationForms {
+    bool codes = false;
+    bool values = false;
+    bool super_blocks = false;  // codes with one scale for a super-block, where columns allow it
+};
+
 class TileRows {
   public:
     TileRows() = default;
-    // has_codes, has_values: which of the two forms the rows are needed in.
-    TileRows(int64_t rows, int64_t columns, bool has_codes, bool has_values)
-        : rows_(rows), columns_(columns), blocks_((columns + 31) / 32) {
+    TileRows(int64_t rows, int64_t columns, ActivationForms forms)
+        : rows_(rows),
+          columns_(columns),
+          blocks_((columns + 31) / 32),
+          super_blocks_(forms.super_blocks) {
         const auto blocks = static_cast<size_t>(rows * blocks_);
-        codes_.resize(has_codes ? blocks * 32 : 0);
-        floats_.resize(has_codes ? blocks * 4 : 0);
-        sums_.resize(has_codes ? blocks * 3 : 0);
-        values_.resize(has_values ? static_cast<size_t>(rows * columns) : 0);
+        codes_.resize(forms.codes ? blocks * 32 : 0);
+        floats_.resize(forms.codes ? blocks * 2 : 0);
+        sums_.resize(forms.codes ? blocks * 2 + static_cast<size_t>(rows * pairs()) : 0);
+        values_.resize(forms.values ? static_cast<size_t>(rows * columns) : 0);
     }
 
     bool has_codes() const { return !codes_.empty(); }
     bool has_values() const { return !values_.empty(); }
+    // For how many columns there is one scale, in rows of `columns`.
+    int scale_columns(int64_t columns) const {
+        return super_blocks_ && columns % kSuperBlock == 0 ? kSuperBlock : 32;
+    }
 
     // The tile of rows [first, first + count).
     Tile tile(int64_t first, int count) {
@@ -39,22 +52,25 @@ class TileRows {
                 codes_.data() + at * 32,
                 floats_.data() + at,
                 sums_.data() + at,
-                sums_.data() + all + 2 * at,
                 floats_.data() + all + at,
-                floats_.data() + 2 * all + 2 * at,
+                sums_.data() + all + at,
+                sums_.data() + 2 * all + first * pairs(),
                 has_values() ? values_.data() + first * columns_ : nullptr};
     }
 
     int64_t columns() const { return columns_; }
 
   private:
+    int64_t pairs() const { return (blocks_ + 1) / 2; }
+
     int64_t rows_ = 0;
     int64_t columns_ = 0;
     int64_t blocks_ = 0;
+    bool super_blocks_ = false;
     std::vector<int8_t> codes_;
-    std::vector<float>
-        floats_;  // scale [rows, blocks], scaled_sum32 the same, scaled_sum16 [rows, 2 blocks]
-    std::vector<int32_t> sums_;  // negative_sum32 [rows, blocks], negative_sum16 [rows, 2 blocks]
+    std::vector<float> floats_;  // scale [rows, blocks], scaled_sum32 the same
+    // negative_sum32 [rows, blocks], sum_pairs16 the same, sum_pairs32 [rows, pairs of blocks]
+    std::vector<int32_t> sums_;
     std::vector<float> values_;
 };
 
@@ -75,11 +91,10 @@ inline void copy_codes(const Tile& from, int from_slot, const Tile& to, int to_s
         to.scale[i * to.count + to_slot] = from.scale[i * from.count + from_slot];
         to.negative_sum32[i * to.count + to_slot] = from.negative_sum32[i * from.count + from_slot];
         to.scaled_sum32[i * to.count + to_slot] = from.scaled_sum32[i * from.count + from_slot];
+        to.sum_pairs16[i * to.count + to_slot] = from.sum_pairs16[i * from.count + from_slot];
     }
-    for (int64_t i = 0; i < columns / 16; ++i) {
-        to.negative_sum16[i * to.count + to_slot] = from.negative_sum16[i * from.count + from_slot];
-        to.scaled_sum16[i * to.count + to_slot] = from.scaled_sum16[i * from.count + from_slot];
-    }
+    for (int64_t i = 0; i < (columns + 63) / 64; ++i)
+        to.sum_pairs32[i * to.count + to_slot] = from.sum_pairs32[i * from.count + from_slot];
 }
 
 inline void copy_values(const Tile& from, int from_slot, const Tile& to, int to_slot,
