@@ -4,14 +4,12 @@
 #include "cpu/cpu_device.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstring>
-#include <limits>
 #include <vector>
 
 #include "base/check.h"
-#include "base/memory.h"
+#include "cpu/cpu_attention.h"
 #include "cpu/cpu_kernels.h"
 #include "cpu/packed_weights.h"
 #include "cpu/spin_pool.h"
@@ -26,19 +24,6 @@ namespace {
 // Strips that are multiplied with a group of activation rows while both stay in the second-level
 // cache.
 constexpr int64_t kStripsPerGroup = 8;
-// Query rows that share the keys of one head in one kernel call.
-constexpr int kQueriesMax = 8;
-constexpr float kMasked = -std::numeric_limits<float>::infinity();
-
-// Keys and values of one conversation in f16: for each layer, rows of [K, h].
-struct CpuKv : KvStorage {
-    struct Layer {
-        uint16_t* keys = nullptr;
-        uint16_t* values = nullptr;
-    };
-    ZeroedMemory memory;
-    std::vector<Layer> layers;
-};
 
 // A part of [0, count) for one of several threads.
 struct Range {
@@ -57,7 +42,8 @@ class CpuDevice : public Device {
           packed_(std::move(packed)),
           kernels_(kernels),
           batch_rows_(options.batch_rows),
-          pool_(options.threads) {
+          pool_(options.threads),
+          attention_(config, weights, kernels, options.kv, pool_.thread_count()) {
         make_frequencies();
         make_buffers();
     }
@@ -65,11 +51,14 @@ class CpuDevice : public Device {
     std::string_view name() const override { return "cpu"; }
     int32_t batch_rows_max() const override { return batch_rows_; }
 
-    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override;
+    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override {
+        return attention_.make_storage(cache);
+    }
     void embed(const Batch& batch) override;
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
     void logits(const Batch& batch, float* out) override;
+    const PhaseTimes* phase_times() const override { return &times_; }
 
   private:
     struct Thread;
@@ -77,9 +66,6 @@ class CpuDevice : public Device {
     // Phases of the attention block.
     void make_heads(const LayerConfig& layer, const LayerWeights& weights, int32_t index,
                     const Batch& batch, int32_t thread);
-    void attend(const LayerConfig& layer, int32_t index, const Batch& batch, int32_t thread);
-    void attend_tile(const LayerConfig& layer, int32_t index, const BatchSequence& sequence,
-                     int32_t first_row, int32_t row_count, int32_t kv_head, Thread& scratch);
     // Phases of the feed-forward block.
     void route(const LayerConfig& layer, const LayerWeights& weights, int64_t row);
     void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
@@ -102,6 +88,18 @@ class CpuDevice : public Device {
     void copy_tile(const float* tile, int64_t strip, int64_t rows, int64_t first, int count,
                    float* out, int64_t stride) const;
 
+    // Waits for all threads; what they did since the last time was `phase`.
+    void end_phase(Phase phase, int32_t thread) {
+        pool_.barrier();
+        if (thread == 0) times_.end(phase);
+    }
+    // Runs body(thread) in all threads; what is left after its last end_phase() is `last`.
+    template <typename Body>
+    void run(Phase last, const Body& body) {
+        times_.begin();
+        pool_.run(body);
+        times_.end(last);
+    }
     void make_frequencies();
     void make_buffers();
     std::vector<float> buffer(int64_t width);
@@ -119,9 +117,6 @@ class CpuDevice : public Device {
     struct Thread {
         std::vector<float> tile, tile2;  // [kColumnsMax, strip rows]
         TileRows gathered;               // [T, D] the rows of one expert
-        std::vector<float> queries;      // [kQueriesMax, h]
-        std::vector<float> outputs;      // [kQueriesMax, h]
-        std::vector<float> scores;       // [kQueriesMax, context + 16]
     };
 
     const ModelConfig& config_;
@@ -130,8 +125,8 @@ class CpuDevice : public Device {
     const Kernels& kernels_;
     const int32_t batch_rows_;
     SpinPool pool_;
-    int64_t score_stride_ = 0;
-    std::atomic<int64_t> next_task_{0};
+    PhaseTimes times_;
+    CpuAttention attention_;
 
     std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
     // Cosines and sines of each row's position, [T, h/2].
@@ -139,7 +134,7 @@ class CpuDevice : public Device {
 
     std::vector<float> x_, normed_, normed2_, router_in_;  // [T, D]
     TileRows input_, input2_, router_row_;                 // [T, D]
-    std::vector<float> query_, key_, value_, attention_;   // [T, H*h], [T, K*h]
+    std::vector<float> query_, key_, value_, attended_;    // [T, H*h], [T, K*h]
     TileRows attention_row_;
     std::vector<float> branch_, dense_, experts_;  // [T, D]
     std::vector<float> hidden_, expert_hidden_;    // [T, F], [T * used, F of an expert]
@@ -171,7 +166,7 @@ void CpuDevice::make_buffers() {
     const int32_t used = largest.experts_used;
     for (auto* rows : {&x_, &normed_, &normed2_, &router_in_, &branch_, &dense_, &experts_})
         *rows = buffer(config_.width);
-    for (auto* rows : {&query_, &attention_}) *rows = buffer(largest.query_width);
+    for (auto* rows : {&query_, &attended_}) *rows = buffer(largest.query_width);
     for (auto* rows : {&key_, &value_}) *rows = buffer(largest.kv_width);
     hidden_ = buffer(largest.ffn_width);
     router_logits_ = buffer(largest.experts);
@@ -198,29 +193,7 @@ void CpuDevice::make_buffers() {
         thread.tile.resize(tile);
         thread.tile2.resize(tile);
         thread.gathered = tiles(used > 0 ? batch_rows_ : 0, config_.width);
-        thread.queries.resize(static_cast<size_t>(kQueriesMax * largest.head_size));
-        thread.outputs.resize(thread.queries.size());
     }
-}
-
-Result<std::unique_ptr<KvStorage>> CpuDevice::make_kv_storage(const KvCache& cache) {
-    uint64_t elements = 0;
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        elements += 2 * static_cast<uint64_t>(cache.rows(i)) *
-                    static_cast<uint64_t>(layer_config(i).kv_width());
-    }
-    auto kv = std::make_unique<CpuKv>();
-    kv->memory = FACET_TRY(ZeroedMemory::allocate_huge(elements * sizeof(uint16_t)));
-    auto* next = static_cast<uint16_t*>(kv->memory.data());
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        const int64_t half = int64_t{cache.rows(i)} * layer_config(i).kv_width();
-        kv->layers.push_back({next, next + half});
-        next += 2 * half;
-    }
-    score_stride_ = std::max<int64_t>(score_stride_, (cache.context() + 31) / 16 * 16);
-    for (Thread& thread : threads_)
-        thread.scores.resize(static_cast<size_t>(kQueriesMax * score_stride_));
-    return std::unique_ptr<KvStorage>(std::move(kv));
 }
 
 // ---- products
@@ -307,7 +280,7 @@ void CpuDevice::embed(const Batch& batch) {
             sines[static_cast<size_t>(row) * frequencies.size() + i] = std::sin(angle);
         }
     };
-    pool_.run([&](int32_t thread) {
+    run(Phase::kEmbed, [&](int32_t thread) {
         for (const BatchSequence& sequence : batch.sequences) {
             const Range mine = my_part(sequence.row_count, thread);
             for (int64_t r = mine.begin; r < mine.end; ++r) {
@@ -331,8 +304,8 @@ void CpuDevice::attention_block(int32_t index, const Batch& batch) {
     const LayerWeights& weights = layer_weights(index);
     const PackedLayer& packed = packed_.layer(index);
     const int64_t rows = batch.row_count(), width = config_.width;
-    next_task_.store(0, std::memory_order_relaxed);
-    pool_.run([&](int32_t thread) {
+    attention_.begin(index, batch);
+    run(Phase::kFfnNorm, [&](int32_t thread) {
         const Range mine = my_part(rows, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             float* normed = normed_.data() + t * width;
@@ -340,23 +313,27 @@ void CpuDevice::attention_block(int32_t index, const Batch& batch) {
                      width, normed);
             prepare(normed, t, 0, rows, input_, width);
         }
-        pool_.barrier();
+        end_phase(Phase::kAttentionNorm, thread);
         multiply(packed.query, input_, rows, query_.data(), layer.query_width(), thread);
         multiply(packed.key, input_, rows, key_.data(), layer.kv_width(), thread);
         if (!layer.value_is_key)
             multiply(packed.value, input_, rows, value_.data(), layer.kv_width(), thread);
-        pool_.barrier();
+        end_phase(Phase::kQueryKeyValue, thread);
         make_heads(layer, weights, index, batch, thread);
-        pool_.barrier();
-        attend(layer, index, batch, thread);
-        pool_.barrier();
+        end_phase(Phase::kHeads, thread);
+        attention_.attend(index, batch, query_.data(), attended_.data(), thread);
+        end_phase(Phase::kAttention, thread);
+        if (attention_.is_split()) {
+            attention_.finish(index, batch, attended_.data(), thread);
+            end_phase(Phase::kAttention, thread);
+        }
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            prepare(attention_.data() + t * layer.query_width(), t, 0, rows, attention_row_,
+            prepare(attended_.data() + t * layer.query_width(), t, 0, rows, attention_row_,
                     layer.query_width());
         }
-        pool_.barrier();
+        end_phase(Phase::kAttentionOutput, thread);
         multiply(packed.output, attention_row_, rows, branch_.data(), width, thread);
-        pool_.barrier();
+        end_phase(Phase::kAttentionOutput, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             float *branch = branch_.data() + t * width, *x = x_.data() + t * width;
             rms_norm(branch, weights.post_attention_norm.data(), config_.norm_epsilon, width,
@@ -387,8 +364,6 @@ void CpuDevice::make_heads(const LayerConfig& layer, const LayerWeights& weights
     const float* cosines = (layer.sliding ? sliding_cosines_ : global_cosines_).data();
     const float* sines = (layer.sliding ? sliding_sines_ : global_sines_).data();
     for (const BatchSequence& sequence : batch.sequences) {
-        const auto& kv =
-            static_cast<CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
         const Range mine = my_part(int64_t{sequence.row_count} * layer.kv_heads, thread);
         for (int64_t item = mine.begin; item < mine.end; ++item) {
             const auto r = static_cast<int32_t>(item / layer.kv_heads),
@@ -404,104 +379,12 @@ void CpuDevice::make_heads(const LayerConfig& layer, const LayerWeights& weights
             float* value = value_.data() + t * layer.kv_width() + head * size;
             // On global layers the value is the raw key, before norm and rotation.
             rms_norm(layer.value_is_key ? key : value, nullptr, config_.norm_epsilon, size, value);
-            norm_and_rotate(key, weights.key_norm.data(), config_.norm_epsilon, size, row_cosines,
-                            row_sines);
-            const int64_t to = int64_t{sequence.cache->row_of(index, sequence.first_position + r)} *
-                                   layer.kv_width() +
-                               head * size;
-            kernels_.to_f16(key, size, kv.keys + to);
-            kernels_.to_f16(value, size, kv.values + to);
-        }
-    }
-}
-
-// Tiles of some rows and one key head, handed out one by one.
-void CpuDevice::attend(const LayerConfig& layer, int32_t index, const Batch& batch,
-                       int32_t thread) {
-    const int32_t rows_per_tile = std::max(1, kQueriesMax / (layer.query_heads / layer.kv_heads));
-    int64_t first_task = 0;
-    int64_t task = next_task_.fetch_add(1, std::memory_order_relaxed);
-    for (const BatchSequence& sequence : batch.sequences) {
-        const int32_t tiles = (sequence.row_count + rows_per_tile - 1) / rows_per_tile;
-        const int64_t end = first_task + int64_t{tiles} * layer.kv_heads;
-        for (; task < end; task = next_task_.fetch_add(1, std::memory_order_relaxed)) {
-            const auto tile = static_cast<int32_t>((task - first_task) / layer.kv_heads);
-            const int32_t first_row = tile * rows_per_tile;
-            attend_tile(layer, index, sequence, first_row,
-                        std::min(rows_per_tile, sequence.row_count - first_row),
-                        static_cast<int32_t>((task - first_task) % layer.kv_heads),
-                        threads_[static_cast<size_t>(thread)]);
-        }
-        first_task = end;
-    }
-}
-
-// Softmax over the visible keys and the sum of their values, for the queries of `row_count` rows
-// that share one key head.
-void CpuDevice::attend_tile(const LayerConfig& layer, int32_t index, const BatchSequence& sequence,
-                            int32_t first_row, int32_t row_count, int32_t kv_head,
-                            Thread& scratch) {
-    const auto& kv =
-        static_cast<CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(index)];
-    const int size = layer.head_size;
-    const int32_t group = layer.query_heads / layer.kv_heads;
-    const int64_t stride = layer.kv_width(), head_offset = int64_t{kv_head} * size;
-    const int32_t first_query = sequence.first_position + first_row,
-                  last_query = first_query + row_count - 1;
-    const auto first_visible = [&](int32_t query) {
-        return layer.sliding ? std::max(0, query - layer.window + 1) : 0;
-    };
-    const int32_t first = first_visible(first_query);
-    // Scores start at a multiple of 16 positions, so that a key's place in a vector does not depend
-    // on the tile.
-    const int32_t origin = first / 16 * 16;
-    const int64_t count = (last_query - origin + 16) / 16 * 16;
-
-    // The queries of all rows; group query heads of a row lie together.
-    for (int32_t done = 0; done < row_count * group;) {
-        const int32_t queries = std::min<int32_t>(kQueriesMax, row_count * group - done);
-        for (int32_t q = 0; q < queries; ++q) {
-            const int64_t t = sequence.first_row + first_row + (done + q) / group;
-            const int32_t head = kv_head * group + (done + q) % group;
-            std::memcpy(scratch.queries.data() + q * size,
-                        query_.data() + t * layer.query_width() + int64_t{head} * size,
-                        static_cast<size_t>(size) * sizeof(float));
-        }
-        float* scores = scratch.scores.data();
-        // The ring may wrap inside the range.
-        const auto each_run = [&](const auto& visit) {
-            for (int32_t p = first; p <= last_query;) {
-                const int32_t row = sequence.cache->row_of(index, p);
-                const int32_t length =
-                    std::min(last_query - p + 1, sequence.cache->rows(index) - row);
-                visit(p, int64_t{row} * stride + head_offset, length);
-                p += length;
+            if (!attention_.is_shared(layer)) {
+                norm_and_rotate(key, weights.key_norm.data(), config_.norm_epsilon, size,
+                                row_cosines, row_sines);
             }
-        };
-        each_run([&](int32_t p, int64_t offset, int32_t length) {
-            kernels_.score(scratch.queries.data(), queries, kv.keys + offset, stride, length, size,
-                           scores + (p - origin), score_stride_);
-        });
-        for (int32_t q = 0; q < queries; ++q) {
-            float* row = scores + q * score_stride_;
-            const int32_t query = first_query + (done + q) / group;
-            std::fill(row, row + (first_visible(query) - origin), kMasked);
-            std::fill(row + (query - origin + 1), row + count, kMasked);
-            kernels_.softmax(row, count);
+            attention_.store(index, sequence, r, head, key, value);
         }
-        std::fill(scratch.outputs.begin(), scratch.outputs.begin() + queries * size, 0.0f);
-        each_run([&](int32_t p, int64_t offset, int32_t length) {
-            kernels_.add_values(scores + (p - origin), score_stride_, queries, kv.values + offset,
-                                stride, length, size, scratch.outputs.data());
-        });
-        for (int32_t q = 0; q < queries; ++q) {
-            const int64_t t = sequence.first_row + first_row + (done + q) / group;
-            const int32_t head = kv_head * group + (done + q) % group;
-            std::memcpy(attention_.data() + t * layer.query_width() + int64_t{head} * size,
-                        scratch.outputs.data() + q * size,
-                        static_cast<size_t>(size) * sizeof(float));
-        }
-        done += queries;
     }
 }
 
@@ -514,7 +397,7 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
     const int64_t rows = batch.row_count(), width = config_.width;
     const bool has_experts = layer.experts > 0;
     const float router_scale = 1.0f / std::sqrt(static_cast<float>(width));
-    pool_.run([&](int32_t thread) {
+    run(Phase::kResidual, [&](int32_t thread) {
         const Range mine = my_part(rows, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             const float* x = x_.data() + t * width;
@@ -530,30 +413,30 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
                 router[i] *= weights.router_scale[static_cast<size_t>(i)] * router_scale;
             prepare(router, t, 0, rows, router_row_, width);
         }
-        pool_.barrier();
+        end_phase(Phase::kFfnNorm, thread);
         if (has_experts)
             multiply(packed.router, router_row_, rows, router_logits_.data(), layer.experts,
                      thread);
         multiply_gated(packed.gate, packed.up, input_, rows, hidden_.data(), layer.ffn_width,
                        thread);
-        pool_.barrier();
+        end_phase(Phase::kRouterAndGate, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             prepare(hidden_.data() + t * layer.ffn_width, t, 0, rows, hidden_row_, layer.ffn_width);
             if (has_experts) route(layer, weights, t);
         }
-        pool_.barrier();
+        end_phase(Phase::kRoute, thread);
         if (has_experts && thread == 0) {
             groups_.group(chosen_.data(), static_cast<int32_t>(rows) * layer.experts_used);
         }
         multiply(packed.down, hidden_row_, rows, dense_.data(), width, thread);
-        pool_.barrier();
+        end_phase(Phase::kDown, thread);
         if (has_experts) {
             expert_hidden(layer, packed, rows, thread);
-            pool_.barrier();
+            end_phase(Phase::kExpertGate, thread);
             prepare_expert_rows(layer, rows, thread);
-            pool_.barrier();
+            end_phase(Phase::kExpertRows, thread);
             expert_output(layer, packed, rows, thread);
-            pool_.barrier();
+            end_phase(Phase::kExpertDown, thread);
         }
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             float *dense = dense_.data() + t * width, *x = x_.data() + t * width;
@@ -660,7 +543,7 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
 void CpuDevice::logits(const Batch& batch, float* out) {
     const int64_t width = config_.width, vocabulary = config_.vocabulary;
     const auto count = static_cast<int64_t>(batch.logit_rows.size());
-    pool_.run([&](int32_t thread) {
+    run(Phase::kHead, [&](int32_t thread) {
         const Range mine = my_part(count, thread);
         for (int64_t i = mine.begin; i < mine.end; ++i) {
             float* normed = normed_.data() + i * width;
@@ -668,7 +551,7 @@ void CpuDevice::logits(const Batch& batch, float* out) {
                      weights_.output_norm.data(), config_.norm_epsilon, width, normed);
             prepare(normed, i, 0, count, input_, width);
         }
-        pool_.barrier();
+        end_phase(Phase::kHead, thread);
         multiply(packed_.head(), input_, count, out, vocabulary, thread);
         if (config_.logit_softcap == 0) return;
         // Each thread caps what it wrote, while it is near.
@@ -692,12 +575,7 @@ void CpuDevice::logits(const Batch& batch, float* out) {
 Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
                                                 const CpuOptions& options) {
     const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
-    for (const LayerConfig& layer : config.layers) {
-        if (layer.head_size % 16 != 0) {
-            return unsupported("heads of " + std::to_string(layer.head_size) +
-                               " values: the CPU device needs a multiple of 16");
-        }
-    }
+    FACET_TRY(CpuAttention::check(config));
     const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
     PackedWeights packed = FACET_TRY(PackedWeights::pack(
         config, weights, *kernels, options.threads > 0 ? options.threads : cores));
@@ -708,15 +586,18 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
 DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options) {
     const LayerSizes largest = largest_sizes(config);
     // The buffers of make_buffers() for each row of a batch: values of 4 bytes, and quantized rows,
-    // which take 60 bytes for 32 columns.
+    // which take 52 bytes for 32 columns.
     const int64_t values =
         7 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
         largest.ffn_width + largest.experts + 3 * largest.experts_used +
         int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
     const int64_t columns = 3 * int64_t{config.width} + largest.query_width + largest.ffn_width +
                             int64_t{largest.experts_used} * largest.expert_width;
-    return {"cpu", options.batch_rows, sizeof(uint16_t),
-            static_cast<uint64_t>((4 * values + columns / 32 * 60) * options.batch_rows)};
+    DevicePlan plan = {"cpu", options.batch_rows, {},
+                       static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows)};
+    for (const LayerConfig& layer : config.layers)
+        plan.kv_row_bytes.push_back(kv_bytes_per_position(layer, options.kv));
+    return plan;
 }
 
 }  // namespace facet::cpu

@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "cpu/cpu_attention.h"
 #include "model/config.h"
 #include "model/device.h"
 #include "model/weights.h"
@@ -15,6 +16,7 @@ struct CpuOptions {
     int32_t threads = 0;       // 0 = one a core
     std::string isa;           // a kernel table's name; empty = the best
     int32_t batch_rows = 512;  // the most rows of one batch
+    KvOptions kv = {};
 };
 
 // Packs the weights (reads the whole file). config and weights must outlive the device, and so must

@@ -27,6 +27,7 @@ std::vector<const Kernels*> usable_kernels() {
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
         __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
         __builtin_cpu_supports("avx512vnni")) {
+        if (__builtin_cpu_supports("avx512bf16")) tables.push_back(kernels_avx512bf16());
         tables.push_back(kernels_avx512());
     }
     // Every CPU with AVX2 that was ever sold also has FMA and F16C, but a virtual machine may hide

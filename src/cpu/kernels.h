@@ -3,7 +3,8 @@
 //
 // The tables compute the same thing bit for bit: products of 8-bit codes are summed in integers,
 // which is exact, and the float operations that follow happen in one fixed order, written once in
-// kernels.inl. Only the height of a strip differs. An instruction-set file includes this header,
+// kernels.inl and attention.inl. Only the height of a strip differs, and a table whose attention
+// multiplies bf16 instead of floats (avx512bf16) gives other bits there. An instruction-set file includes this header,
 // intrinsics and .inl bodies, nothing else: a shared inline function compiled with AVX-512 could
 // replace the plain one at link time.
 #pragma once
@@ -39,6 +40,24 @@ struct Tile {
 //   weights: of 1 column) out     [tile.count, rows] f32
 using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out);
 
+// How a key follows from the value of the same position, which is its projection after the norm
+// without weights: times the weight of the key norm, then turned by the position. Dimensions i and
+// i + size / 2 turn together for i < pairs, a multiple of 16. The angle of a position is that of
+// its span of kRotationSpan positions plus that of its place in it.
+inline constexpr int kRotationSpan = 64;
+struct KeyRotation {
+    const float* weight;                         // [size]
+    int pairs;
+    const float *span_cosines, *span_sines;      // [pairs]
+    const float *place_cosines, *place_sines;    // [kRotationSpan, pairs]
+};
+
+// What a softmax needs to know of a part of the scores.
+struct SpanSums {
+    float largest;  // minus infinity if all are masked out
+    float sum;      // of exp(score - largest), as expanded
+};
+
 struct Kernels {
     const char* name;  // "avx512", as --isa takes it
     int rows;          // height of a strip
@@ -50,34 +69,51 @@ struct Kernels {
     // multiple of the group.
     void (*quantize)(const float* x, int64_t columns, int group, const Tile& tile, int slot);
 
-    // scores[g * stride + j] = inner product of query g and key j, for the `heads` queries that
-    // share keys.
-    //   queries [heads, size] f32; keys: `count` rows of `size` f16, key_stride elements apart;
-    //   size a multiple of 16
-    void (*score)(const float* queries, int heads, const uint16_t* keys, int64_t key_stride,
-                  int64_t count, int size, float* scores, int64_t stride);
-    // out[g, i] += sum over j of weights[g * stride + j] * value j [i].
-    void (*add_values)(const float* weights, int64_t stride, int heads, const uint16_t* values,
-                       int64_t value_stride, int64_t count, int size, float* out);
-    // f32 to f16, to nearest even; n a multiple of 16.
-    void (*to_f16)(const float* x, int64_t n, uint16_t* out);
     // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
     // 2e-7 of exact.
     void (*gelu_multiply)(const float* gate, const float* up, int64_t n, float* out);
+    // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
+    void (*soft_cap)(float* x, int64_t n, float cap);
     // Multiplies 8-bit codes from registers as fast as the machine can, `rounds` times; returns the
     // operations done (a multiply-add is two), and through `sink` something that depends on all of
     // them.
     int64_t (*peak)(int64_t rounds, int32_t* sink);
-    // In place: exp(x - max) / sum over n values, n a multiple of 16; minus infinity gives exactly
-    // zero.
-    void (*softmax)(float* x, int64_t n);
-    // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
-    void (*soft_cap)(float* x, int64_t n, float cap);
+
+    // Attention. Rows of the cache are expanded, some at a time, into what this table multiplies:
+    // floats, or bf16. Arrays are by KvType (model/kv_cache.h): a row is f16, or 8-bit codes
+    // followed by an f16 scale for each 32. size: values of a head, a multiple of 32.
+    int expanded_bytes;  // of one expanded value
+    // Writes x [size] as a row of the cache.
+    void (*store_row[2])(const float* x, int size, uint8_t* row);
+    // Expands `count` rows into a tile of keys, or of values; a tile of values is padded with zeros
+    // to an even count. shared: the rows are values, from which the keys follow; `first` is the
+    // place of the first row in its kRotationSpan.
+    void (*expand_keys[2])(const uint8_t* rows, int count, int size, void* tile);
+    void (*expand_shared_keys[2])(const uint8_t* rows, int count, int size,
+                                  const KeyRotation& rotation, int first, void* tile);
+    void (*expand_values[2])(const uint8_t* rows, int count, int size, void* tile);
+    // Expands n values of queries, a multiple of 16.
+    void (*expand_queries)(const float* queries, int64_t n, void* out);
+    // scores[g * stride + j] = inner product of query g and key j.
+    //   queries [heads, size], keys a tile of `count` rows, both expanded
+    void (*score)(const void* queries, int heads, const void* keys, int count, int size,
+                  float* scores, int64_t stride);
+    // Expanded weights exp(score - largest) of `count` scores, a multiple of 16; those of minus
+    // infinity are zero.
+    SpanSums (*weigh)(const float* scores, int count, void* weights);
+    // out[g, i] += sum over j of weights[g * stride + j] * value j [i].
+    //   weights expanded; values a tile of `count` rows, even
+    void (*add_values)(const void* weights, int64_t stride, int heads, const void* values,
+                       int count, int size, float* out);
+    float (*exponential)(float x);
+    // total = total * scale + part * part_scale over n values, a multiple of 16.
+    void (*merge)(float* total, float scale, const float* part, float part_scale, int64_t n);
 };
 
-// The tables; the last two are for x86-64 only.
+// The tables; all but the first are for x86-64 only.
 const Kernels* kernels_scalar();
 const Kernels* kernels_avx2();
 const Kernels* kernels_avx512();
+const Kernels* kernels_avx512bf16();
 
 }  // namespace facet::cpu

@@ -7,7 +7,7 @@
 //   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
 //   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
 //   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
-//   and_, or_, add, subtract, multiply_int, max_i, shift_left<n>, shift_right<n>, shift_left_by(I, n),
+//   and_, or_, add, subtract, multiply_int, max_i, min_i, shift_left<n>, shift_right<n>, shift_left_by(I, n),
 //   shift_right_by
 //   dot_small(acc, codes, p)    acc + sum over 4 bytes: codes 0..63 times the 4 signed bytes at p
 //   dot_signed(acc, codes, p)   the same for codes -128..127 that went through bias(); what bias()
@@ -19,6 +19,8 @@
 //   to_float, round_to_int, multiply, add_f, subtract_f, divide, max_f, minimum_f, abs_f
 //   multiply_add(a, b, c)       a * b + c in one rounding
 //   power_of_two(I)             2^i as float
+//   bits(F)               the same bits as integers
+//   set_f16, put_f16      one half in memory, in all lanes; the reverse from a float
 //   zero_below(a, x, limit)     a where x >= limit, else 0
 //   reduce16(F*)                the sum of 16 floats in kParts registers: i + (i + 8) first, then
 //                               i + (i + 4), 2, 1
@@ -466,6 +468,11 @@ void multiply_floats(const uint8_t* strip, int64_t columns, const Tile& tile, fl
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, acc[t]);
 }
 
+template <int kValue>
+struct Number {
+    static constexpr int value = kValue;
+};
+
 template <typename Format, bool kFloats>
 void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
     const auto call = [&](auto n) {
@@ -493,6 +500,27 @@ void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float*
 
 // ---- rows of activations
 
+// The largest of 16 or fewer lanes.
+inline float largest_lane(F a) {
+    float lanes[R];
+    V::store_f(lanes, a);
+    for (int i = 1; i < R; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+    return lanes[0];
+}
+
+// The largest magnitude of n values; what is not a number counts as the largest of all, so that it
+// reaches the logits, where it is reported. (Magnitudes are ordered as their bits are.)
+inline float largest_magnitude(const float* x, int n) {
+    I largest = V::set(0);
+    for (int i = 0; i < n; i += R) largest = V::max_i(largest, V::bits(V::abs_f(V::load_f(x + i))));
+    int32_t lanes[R];
+    V::store(lanes, largest);
+    for (int i = 1; i < R; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+    float magnitude;
+    __builtin_memcpy(&magnitude, lanes, 4);
+    return magnitude;
+}
+
 // Sum of the codes of columns [16 * i, 16 * i + 16) of one block.
 inline int32_t sum_of_16(const int8_t* codes) {
     int32_t sum = 0;
@@ -508,15 +536,7 @@ inline int32_t halves(int32_t low, int32_t high) {
 // One scale for `group` columns, a multiple of 32; sums for each 32.
 inline void quantize_group(const float* x, int64_t block, int group, const Tile& tile, int slot) {
     const int count = tile.count;
-    F largest = V::set_f(0);
-    for (int i = 0; i < group; i += R) largest = V::max_f(largest, V::abs_f(V::load_f(x + i)));
-    float lanes[R];
-    V::store_f(lanes, largest);
-    // What is not a number stays so in the scale, so that it reaches the logits, where it is
-    // reported.
-    float magnitude = 0;
-    for (int i = 0; i < R && magnitude == magnitude; ++i)
-        magnitude = lanes[i] <= magnitude ? magnitude : lanes[i];
+    const float magnitude = largest_magnitude(x, group);
     const float scale = magnitude / 127.0f;
     const F inverse = V::set_f(magnitude > 1e-30f ? 127.0f / magnitude : 0.0f);
     for (int b = 0; b < group / 32; ++b, x += 32, ++block) {
@@ -547,129 +567,6 @@ void quantize_row(const float* x, int64_t columns, int group, const Tile& tile, 
         quantize_group(x + c, c / 32, group, tile, slot);
 }
 
-// ---- attention
-
-// Scores of kHeads queries and kKeys keys.
-template <int kHeads, int kKeys>
-inline void score_tile(const float* queries, const uint16_t* keys, int64_t key_stride, int size,
-                       float* scores, int64_t stride) {
-    F acc[kHeads][kKeys][kParts];
-    for (int g = 0; g < kHeads; ++g) {
-        for (int j = 0; j < kKeys; ++j) {
-            for (int part = 0; part < kParts; ++part) acc[g][j][part] = V::set_f(0);
-        }
-    }
-    for (int i = 0; i < size; i += 16) {
-        for (int part = 0; part < kParts; ++part) {
-            const int at = i + part * R;
-            F key[kKeys];
-            for (int j = 0; j < kKeys; ++j) key[j] = V::load_f16(keys + j * key_stride + at);
-            for (int g = 0; g < kHeads; ++g) {
-                const F query = V::load_f(queries + g * size + at);
-                for (int j = 0; j < kKeys; ++j)
-                    acc[g][j][part] = V::multiply_add(query, key[j], acc[g][j][part]);
-            }
-        }
-    }
-    for (int g = 0; g < kHeads; ++g) {
-        for (int j = 0; j < kKeys; ++j) scores[g * stride + j] = V::reduce16(acc[g][j]);
-    }
-}
-
-template <int kHeads>
-inline void score_heads(const float* queries, const uint16_t* keys, int64_t key_stride,
-                        int64_t count, int size, float* scores, int64_t stride) {
-    constexpr int kKeys = kHeads >= 8 ? 2 : 4;
-    int64_t j = 0;
-    for (; j + kKeys <= count; j += kKeys) {
-        score_tile<kHeads, kKeys>(queries, keys + j * key_stride, key_stride, size, scores + j,
-                                  stride);
-    }
-    for (; j < count; ++j)
-        score_tile<kHeads, 1>(queries, keys + j * key_stride, key_stride, size, scores + j, stride);
-}
-
-void score(const float* queries, int heads, const uint16_t* keys, int64_t key_stride, int64_t count,
-           int size, float* scores, int64_t stride) {
-    while (heads > 0) {
-        const int now = heads >= 8 ? 8 : heads >= 4 ? 4 : heads >= 2 ? 2 : 1;
-        switch (now) {
-            case 8: score_heads<8>(queries, keys, key_stride, count, size, scores, stride); break;
-            case 4: score_heads<4>(queries, keys, key_stride, count, size, scores, stride); break;
-            case 2: score_heads<2>(queries, keys, key_stride, count, size, scores, stride); break;
-            default: score_heads<1>(queries, keys, key_stride, count, size, scores, stride); break;
-        }
-        heads -= now;
-        queries += now * size;
-        scores += now * stride;
-    }
-}
-
-// kHeads outputs of 16 * kWide elements from element `at` on.
-template <int kHeads, int kWide>
-inline void value_tile(const float* weights, int64_t stride, const uint16_t* values,
-                       int64_t value_stride, int64_t count, int size, float* out) {
-    constexpr int kRegisters = kWide * kParts;
-    F acc[kHeads][kRegisters];
-    for (int g = 0; g < kHeads; ++g) {
-        for (int i = 0; i < kRegisters; ++i) acc[g][i] = V::load_f(out + g * size + i * R);
-    }
-    for (int64_t j = 0; j < count; ++j) {
-        const uint16_t* value = values + j * value_stride;
-        F v[kRegisters];
-        for (int i = 0; i < kRegisters; ++i) v[i] = V::load_f16(value + i * R);
-        for (int g = 0; g < kHeads; ++g) {
-            const F weight = V::set_f(weights[g * stride + j]);
-            for (int i = 0; i < kRegisters; ++i)
-                acc[g][i] = V::multiply_add(weight, v[i], acc[g][i]);
-        }
-    }
-    for (int g = 0; g < kHeads; ++g) {
-        for (int i = 0; i < kRegisters; ++i) V::store_f(out + g * size + i * R, acc[g][i]);
-    }
-}
-
-template <int kHeads>
-inline void add_values_of(const float* weights, int64_t stride, const uint16_t* values,
-                          int64_t value_stride, int64_t count, int size, float* out) {
-    constexpr int kWide = kHeads >= 8 ? 2 : 4;
-    int at = 0;
-    for (; at + 16 * kWide <= size; at += 16 * kWide) {
-        value_tile<kHeads, kWide>(weights, stride, values + at, value_stride, count, size,
-                                  out + at);
-    }
-    for (; at < size; at += 16)
-        value_tile<kHeads, 1>(weights, stride, values + at, value_stride, count, size, out + at);
-}
-
-void add_values(const float* weights, int64_t stride, int heads, const uint16_t* values,
-                int64_t value_stride, int64_t count, int size, float* out) {
-    while (heads > 0) {
-        const int now = heads >= 8 ? 8 : heads >= 4 ? 4 : heads >= 2 ? 2 : 1;
-        switch (now) {
-            case 8:
-                add_values_of<8>(weights, stride, values, value_stride, count, size, out);
-                break;
-            case 4:
-                add_values_of<4>(weights, stride, values, value_stride, count, size, out);
-                break;
-            case 2:
-                add_values_of<2>(weights, stride, values, value_stride, count, size, out);
-                break;
-            default:
-                add_values_of<1>(weights, stride, values, value_stride, count, size, out);
-                break;
-        }
-        heads -= now;
-        weights += now * stride;
-        out += now * size;
-    }
-}
-
-void to_f16(const float* x, int64_t n, uint16_t* out) {
-    for (int64_t i = 0; i < n; i += R) V::store_f16(out + i, V::load_f(x + i));
-}
-
 // ---- exponential and GELU
 
 // e^x for x in [-87, 87]; outside, that of the nearest end. Relative error below 2e-7.
@@ -690,29 +587,6 @@ inline F exponential(F x) {
     p = V::multiply_add(p, r, V::set_f(1.0f));
     p = V::multiply_add(p, r, V::set_f(1.0f));
     return V::multiply(p, V::power_of_two(n));
-}
-
-// In place: exp(x - max) / sum. n is a multiple of 16; sums run in 16 lanes, so that what is masked out (minus infinity, which
-// gives exactly zero) may stand anywhere without changing a bit of the rest.
-void softmax(float* x, int64_t n) {
-    F largest = V::load_f(x);
-    for (int64_t i = R; i < n; i += R) largest = V::max_f(largest, V::load_f(x + i));
-    float lanes[R];
-    V::store_f(lanes, largest);
-    for (int i = 1; i < R; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
-    const F top = V::set_f(lanes[0]);
-    F sum[kParts];
-    for (int part = 0; part < kParts; ++part) sum[part] = V::set_f(0);
-    for (int64_t i = 0; i < n; i += 16) {
-        for (int part = 0; part < kParts; ++part) {
-            const F moved = V::subtract_f(V::load_f(x + i + part * R), top);
-            const F e = V::zero_below(exponential(moved), moved, -87.0f);
-            V::store_f(x + i + part * R, e);
-            sum[part] = V::add_f(sum[part], e);
-        }
-    }
-    const F inverse = V::set_f(1.0f / V::reduce16(sum));
-    for (int64_t i = 0; i < n; i += R) V::store_f(x + i, V::multiply(V::load_f(x + i), inverse));
 }
 
 // In place: cap * tanh(x / cap) = cap - 2 cap / (1 + e^(2x / cap)).
@@ -738,6 +612,8 @@ void gelu_multiply(const float* gate, const float* up, int64_t n, float* out) {
         V::store_f(out + i, V::multiply(gelu(V::load_f(gate + i)), V::load_f(up + i)));
     }
 }
+
+#include "cpu/attention.inl"
 
 // ---- the arithmetic peak, to measure shares of it
 
@@ -772,11 +648,18 @@ constexpr Kernels kTable = {
      strip_kernel<FormatIQ4_NL, false>, strip_kernel<FormatIQ4_XS, false>,
      strip_kernel<FormatMXFP4, false>},
     quantize_row,
-    score,
-    add_values,
-    to_f16,
     gelu_multiply,
-    peak,
-    softmax,
     soft_cap,
+    peak,
+    sizeof(A::E),
+    {store_row<RowF16>, store_row<RowQ8_0>},
+    {expand_keys<RowF16>, expand_keys<RowQ8_0>},
+    {expand_shared_keys<RowF16>, expand_shared_keys<RowQ8_0>},
+    {expand_values<RowF16>, expand_values<RowQ8_0>},
+    expand_queries,
+    score,
+    weigh,
+    add_values,
+    exponential_of,
+    merge,
 };

@@ -10,11 +10,6 @@
 namespace facet::cpu {
 namespace {
 
-template <int kValue>
-struct Number {
-    static constexpr int value = kValue;
-};
-
 struct V {
     static constexpr char kName[] = "avx2";
     static constexpr int kRows = 8;
@@ -33,6 +28,15 @@ struct V {
         return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     }
     static I load_halves(const void* p) { return _mm256_cvtepu16_epi32(load128(p)); }
+    static F set_f16(const void* p) {
+        uint16_t half;
+        __builtin_memcpy(&half, p, 2);
+        return set_f(_cvtsh_ss(half));
+    }
+    static void put_f16(void* p, float a) {
+        const uint16_t half = _cvtss_sh(a, _MM_FROUND_TO_NEAREST_INT);
+        __builtin_memcpy(p, &half, 2);
+    }
     static F load_f16(const void* p) { return _mm256_cvtph_ps(load128(p)); }
     static F load_bf16(const void* p) {
         return _mm256_castsi256_ps(_mm256_slli_epi32(load_halves(p), 16));
@@ -64,6 +68,8 @@ struct V {
     static I subtract(I a, I b) { return _mm256_sub_epi32(a, b); }
     static I multiply_int(I a, I b) { return _mm256_mullo_epi32(a, b); }
     static I max_i(I a, I b) { return _mm256_max_epi32(a, b); }
+    static I min_i(I a, I b) { return _mm256_min_epi32(a, b); }
+    static I bits(F a) { return _mm256_castps_si256(a); }
     static void store_bytes(int8_t* p, I a) {
         const __m128i halves =
             _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
@@ -111,6 +117,10 @@ struct V {
         return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
     }
 
+    static void reduce16_four(const F* a, float* out) {
+        for (int i = 0; i < 4; ++i) out[i] = reduce16(a + 2 * i);
+    }
+
   private:
     static I add_products(I acc, I codes, I a) {
         const I pairs = _mm256_maddubs_epi16(codes, a);
@@ -125,6 +135,7 @@ struct V {
     }
 };
 
+#include "cpu/float_attention.inl"
 #include "cpu/kernels.inl"
 
 }  // namespace

@@ -9,11 +9,6 @@
 namespace facet::cpu {
 namespace {
 
-template <int kValue>
-struct Number {
-    static constexpr int value = kValue;
-};
-
 struct V {
     static constexpr char kName[] = "scalar";
     static constexpr int kRows = 8;
@@ -51,6 +46,11 @@ struct V {
     }
     static I load_halves(const void* p) {
         return each<I>([&](int i) { return half_at(p, i); });
+    }
+    static F set_f16(const void* p) { return set_f(from_f16(half_at(p, 0))); }
+    static void put_f16(void* p, float a) {
+        const uint16_t half = to_half(a);
+        __builtin_memcpy(p, &half, 2);
     }
     static F load_f16(const void* p) {
         return each<F>([&](int i) { return from_f16(half_at(p, i)); });
@@ -106,6 +106,12 @@ struct V {
     }
     static I max_i(I a, I b) {
         return each<I>([&](int i) { return a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]; });
+    }
+    static I min_i(I a, I b) {
+        return each<I>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
+    }
+    static I bits(F a) {
+        return each<I>([&](int i) { return static_cast<int32_t>(bits_of(a.lane[i])); });
     }
     static void store_bytes(int8_t* p, I a) {
         for (int i = 0; i < kRows; ++i) p[i] = static_cast<int8_t>(a.lane[i]);
@@ -191,6 +197,10 @@ struct V {
         return lanes[0];
     }
 
+    static void reduce16_four(const F* a, float* out) {
+        for (int i = 0; i < 4; ++i) out[i] = reduce16(a + 2 * i);
+    }
+
   private:
     static float float_of(uint32_t bits) {
         float value;
@@ -231,6 +241,7 @@ struct V {
     }
 };
 
+#include "cpu/float_attention.inl"
 #include "cpu/kernels.inl"
 
 }  // namespace

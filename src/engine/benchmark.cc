@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <random>
 
@@ -27,17 +28,15 @@ double seconds_since(Clock::time_point start) {
 // batch.
 class Cost {
   public:
-    Cost(const LoadedModel& model, uint64_t kv_element_bytes)
+    Cost(const LoadedModel& model, std::vector<uint64_t> kv_row_bytes)
         : config_(model.config()),
           bytes_(token_bytes(config_, model.weights())),
-          kv_element_bytes_(kv_element_bytes) {}
+          kv_row_bytes_(std::move(kv_row_bytes)) {}
 
     double decode_bytes(int32_t position) const {
         double bytes = static_cast<double>(bytes_.total());
-        for (const LayerConfig& layer : config_.layers) {
-            bytes += 2.0 * static_cast<double>(kv_element_bytes_) * layer.kv_width() *
-                     visible(layer, position);
-        }
+        for (size_t i = 0; i < config_.layers.size(); ++i)
+            bytes += static_cast<double>(kv_row_bytes_[i]) * visible(config_.layers[i], position);
         return bytes;
     }
 
@@ -64,7 +63,7 @@ class Cost {
 
     const ModelConfig& config_;
     TokenBytes bytes_;
-    uint64_t kv_element_bytes_;
+    std::vector<uint64_t> kv_row_bytes_;
 };
 
 // FNV-1a of the logits' bytes: equal on every machine that computes the same bits.
@@ -79,14 +78,44 @@ Json rounded(double value, int digits) {
     return Json::number(fmt::format("{:.{}f}", value, digits));
 }
 
+// Time of each phase of the forward step between start() and stop(), summed.
+class PhaseProfile {
+  public:
+    explicit PhaseProfile(const PhaseTimes* times) : times_(times) {}
+
+    void start() { add(-1); }
+    void stop() { add(1); }
+
+    // Milliseconds a token; null if the device takes no times.
+    Json per_token(int64_t tokens) const {
+        if (times_ == nullptr) return Json::null();
+        Json json = Json::object();
+        for (size_t i = 0; i < kPhaseNames.size(); ++i) {
+            json.set(std::string(kPhaseNames[i]),
+                     rounded(static_cast<double>(sums_[i]) * 1e-6 / static_cast<double>(tokens), 5));
+        }
+        return json;
+    }
+
+  private:
+    void add(int64_t sign) {
+        if (times_ == nullptr) return;
+        for (size_t i = 0; i < sums_.size(); ++i)
+            sums_[i] += sign * times_->nanoseconds(static_cast<Phase>(i));
+    }
+
+    const PhaseTimes* times_;
+    std::array<int64_t, kPhaseNames.size()> sums_ = {};
+};
+
 class Benchmark {
   public:
     Benchmark(Session& session, const BenchmarkOptions& options, const MachineSpeed& machine,
-              uint64_t kv_element_bytes)
+              std::vector<uint64_t> kv_row_bytes)
         : session_(session),
           options_(options),
           machine_(machine),
-          cost_(session.model(), kv_element_bytes) {
+          cost_(session.model(), std::move(kv_row_bytes)) {
         std::mt19937 random(42);
         ids_.resize(static_cast<size_t>(session.context()));
         const auto vocabulary = static_cast<uint32_t>(session.model().config().vocabulary);
@@ -97,8 +126,10 @@ class Benchmark {
 
     Result<Json> run(bool prompt, int32_t count, int32_t depth) {
         std::vector<double> speeds;
+        PhaseProfile profile(session_.phase_times());
         for (int32_t i = 0; i <= options_.repetitions; ++i) {
             FACET_TRY(fill(depth));
+            if (i > 0) profile.start();
             const Clock::time_point start = Clock::now();
             if (prompt) {
                 FACET_TRY(session_.set_ids(
@@ -107,9 +138,14 @@ class Benchmark {
                 for (int32_t n = 0; n < count; ++n)
                     session_.append(ids_[static_cast<size_t>(depth + n)]);
             }
-            if (i > 0) speeds.push_back(count / seconds_since(start));
+            if (i > 0) {
+                speeds.push_back(count / seconds_since(start));
+                profile.stop();
+            }
         }
-        return report(prompt, count, depth, speeds);
+        Json test = report(prompt, count, depth, speeds);
+        test.set("profile_ms_per_token", profile.per_token(count * options_.repetitions));
+        return test;
     }
 
   private:
@@ -205,7 +241,7 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
         }
     }
     auto session = FACET_TRY(Session::create(model, context));
-    Benchmark benchmark(*session, options, before, plan.kv_element_bytes);
+    Benchmark benchmark(*session, options, before, plan.kv_row_bytes);
     Json tests = Json::array();
     for (const bool prompt : {true, false}) {
         for (const int32_t depth : options.depth) {

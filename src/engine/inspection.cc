@@ -63,9 +63,7 @@ Json tensor_list(const GgufFile& file) {
 
 Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePlan& device,
                  int32_t context) {
-    const KvPlan kv = plan_kv(config, context, device.batch_rows);
-    const uint64_t sliding = kv.sliding_elements * device.kv_element_bytes;
-    const uint64_t global = kv.global_elements * device.kv_element_bytes;
+    const KvPlan kv = plan_kv(config, context, device.batch_rows, device.kv_row_bytes);
     uint64_t weights = 0;
     for (const TensorView& tensor : file.tensors()) weights += tensor.bytes.size();
     // Beside the device: the logits of a session.
@@ -73,10 +71,10 @@ Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePl
         device.work_bytes + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
     Json plan = Json::object();
     plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
-    plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(sliding + global));
-    plan.set("kv_sliding_bytes", integer(sliding)).set("kv_global_bytes", integer(global));
+    plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(kv.bytes()));
+    plan.set("kv_sliding_bytes", integer(kv.sliding_bytes)).set("kv_global_bytes", integer(kv.global_bytes));
     plan.set("work_bytes", integer(work))
-        .set("total_bytes", integer(weights + sliding + global + work));
+        .set("total_bytes", integer(weights + kv.bytes() + work));
     return plan;
 }
 

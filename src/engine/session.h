@@ -30,6 +30,8 @@ class Session {
     static Result<std::unique_ptr<Session>> create(std::shared_ptr<LoadedModel> model,
                                                    int32_t context);
 
+    // Null if the device takes no times.
+    const PhaseTimes* phase_times() const { return device_->phase_times(); }
     const LoadedModel& model() const { return *model_; }
     int32_t context() const { return cache_.context(); }
     // The ids whose KV is held.

@@ -11,9 +11,11 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 #include "model/kv_cache.h"
+#include "model/phase_times.h"
 
 namespace facet {
 
@@ -37,9 +39,9 @@ struct Batch {
 // What a device takes besides the weights, known before it is made: for memory plans.
 struct DevicePlan {
     std::string_view name;
-    int32_t batch_rows = 0;         // the most rows of one batch
-    uint64_t kv_element_bytes = 0;  // of one KV element
-    uint64_t work_bytes = 0;        // everything besides weights and KV
+    int32_t batch_rows = 0;              // the most rows of one batch
+    std::vector<uint64_t> kv_row_bytes;  // of one position, for each layer
+    uint64_t work_bytes = 0;             // everything besides weights and KV
 };
 
 class Device {
@@ -62,6 +64,9 @@ class Device {
                            const Batch& batch) = 0;  // x = scale * (x + feed-forward)
     // Logits of batch.logit_rows after the soft-cap, out [rows, V] f32.
     virtual void logits(const Batch& batch, float* out) = 0;
+
+    // Times since the device was made; null if it does not take any.
+    virtual const PhaseTimes* phase_times() const { return nullptr; }
 };
 
 }  // namespace facet

@@ -10,8 +10,11 @@ KvCache::KvCache(const ModelConfig& config, int32_t context, int32_t batch_rows)
     : context_(context) {
     for (const LayerConfig& layer : config.layers)
         window_max_ = std::max(window_max_, layer.window);
-    if (window_max_ > 0)
-        ring_rows_ = std::min(context, window_max_ - 1 + batch_rows + kRollbackRows);
+    if (window_max_ > 0) {
+        const int64_t wanted = int64_t{window_max_} - 1 + batch_rows + kRollbackRows;
+        ring_rows_ = static_cast<int32_t>(
+            std::min<int64_t>(context, (wanted + kRingStep - 1) / kRingStep * kRingStep));
+    }
     for (const LayerConfig& layer : config.layers)
         rows_.push_back(layer.sliding ? ring_rows_ : context);
     FACET_CHECK(invariants_hold());
@@ -46,14 +49,14 @@ bool KvCache::invariants_hold() const {
            (ring_rows_ == 0 || ring_rows_ == context_ || ring_rows_ >= window_max_);
 }
 
-KvPlan plan_kv(const ModelConfig& config, int32_t context, int32_t batch_rows) {
+KvPlan plan_kv(const ModelConfig& config, int32_t context, int32_t batch_rows,
+               const std::vector<uint64_t>& row_bytes) {
     const KvCache cache(config, context, batch_rows);
     KvPlan plan;
     for (int32_t i = 0; i < config.layer_count(); ++i) {
-        const LayerConfig& layer = config.layers[static_cast<size_t>(i)];
-        const uint64_t elements = uint64_t{2} * static_cast<uint64_t>(layer.kv_width()) *
-                                  static_cast<uint64_t>(cache.rows(i));
-        (layer.sliding ? plan.sliding_elements : plan.global_elements) += elements;
+        const auto at = static_cast<size_t>(i);
+        (config.layers[at].sliding ? plan.sliding_bytes : plan.global_bytes) +=
+            row_bytes[at] * static_cast<uint64_t>(cache.rows(i));
     }
     return plan;
 }

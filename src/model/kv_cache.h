@@ -20,6 +20,16 @@ namespace facet {
 // (gemma4-chat 2.10).
 inline constexpr int32_t kRollbackRows = 1024;
 
+// How a device keeps keys and values. A row of q8_0 has an f16 scale for each 32 values.
+enum class KvType : uint8_t { kF16, kQ8_0 };
+constexpr int64_t kv_row_bytes(KvType type, int64_t values) {
+    return type == KvType::kF16 ? 2 * values : values + values / 16;
+}
+
+// Rows of a ring are a multiple of this: devices read aligned runs of positions, which then never
+// wrap.
+inline constexpr int32_t kRingStep = 256;
+
 // Memory of one conversation on a device; made by the device, opaque to everyone else.
 class KvStorage {
   public:
@@ -64,12 +74,14 @@ class KvCache {
     std::unique_ptr<KvStorage> storage_;
 };
 
-// KV elements (keys and values together) that one position of a layer holds, and the rows it needs:
-// for memory plans.
+// Bytes of a conversation's keys and values: for memory plans.
+//   row_bytes[layer]  what one position of a layer takes
 struct KvPlan {
-    uint64_t sliding_elements = 0;
-    uint64_t global_elements = 0;
+    uint64_t sliding_bytes = 0;
+    uint64_t global_bytes = 0;
+    uint64_t bytes() const { return sliding_bytes + global_bytes; }
 };
-KvPlan plan_kv(const ModelConfig& config, int32_t context, int32_t batch_rows);
+KvPlan plan_kv(const ModelConfig& config, int32_t context, int32_t batch_rows,
+               const std::vector<uint64_t>& row_bytes);
 
 }  // namespace facet
