@@ -208,21 +208,9 @@ void CpuDevice::copy_tile(const float* tile, int64_t strip, int64_t rows, int64_
     }
 }
 
-// The tile that row `row` of `count` belongs to when rows are cut into tiles from `first` on.
-struct TilePlace {
-    int64_t first;
-    int count;
-    int slot;
-};
-TilePlace place_of(int64_t row, int64_t first, int64_t count) {
-    const int64_t tile = first + (row - first) / kColumnsMax * kColumnsMax;
-    return {tile, static_cast<int>(std::min<int64_t>(kColumnsMax, first + count - tile)),
-            static_cast<int>(row - tile)};
-}
-
 void CpuDevice::prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
                         int64_t columns) const {
-    const TilePlace place = place_of(row, first, count);
+    const TileCut::Place place = TileCut(first, count).place_of(row);
     const Tile tile = rows.tile(place.first, place.count);
     if (rows.has_codes())
         kernels_.quantize(x, columns, rows.scale_columns(columns), tile, place.slot);
@@ -233,14 +221,15 @@ void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t c
                          int64_t stride, int32_t thread) {
     const Range mine = my_part(matrix.strips, thread);
     float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    const TileCut cut(0, count);
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
         const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
-        for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const Tile input =
-                inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
+        for (int64_t t = 0; t < cut.tiles(); ++t) {
+            const TileCut::Place place = cut.tile(t);
+            const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
                 matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile);
-                copy_tile(tile, strip, matrix.rows, t, input.count, out, stride);
+                copy_tile(tile, strip, matrix.rows, place.first, input.count, out, stride);
             }
         }
     }
@@ -250,17 +239,19 @@ void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
                                int64_t count, float* hidden, int64_t stride, int32_t thread) {
     const Range mine = my_part(gate.strips, thread);
     Thread& scratch = threads_[static_cast<size_t>(thread)];
+    const TileCut cut(0, count);
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup / 2) {
         const int64_t group_end = std::min(group + kStripsPerGroup / 2, mine.end);
-        for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const Tile input =
-                inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
+        for (int64_t t = 0; t < cut.tiles(); ++t) {
+            const TileCut::Place place = cut.tile(t);
+            const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
                 gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data());
                 up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data());
                 kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
                                        int64_t{input.count} * kernels_.rows, scratch.tile.data());
-                copy_tile(scratch.tile.data(), strip, gate.rows, t, input.count, hidden, stride);
+                copy_tile(scratch.tile.data(), strip, gate.rows, place.first, input.count, hidden,
+                          stride);
             }
         }
     }
@@ -480,7 +471,8 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
         }
         for (int64_t p = 0; p < count; ++p) {
             const int64_t row = groups_.pair(first + p) / layer.experts_used;
-            const TilePlace from = place_of(row, 0, rows), to = place_of(p, 0, count);
+            const TileCut::Place from = TileCut(0, rows).place_of(row),
+                                 to = TileCut(0, count).place_of(p);
             const Tile source = input2_.tile(from.first, from.count);
             const Tile target = scratch.gathered.tile(to.first, to.count);
             if (input2_.has_codes()) copy_codes(source, from.slot, target, to.slot, width);
@@ -520,15 +512,16 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
         const auto at = static_cast<size_t>(e);
         const int64_t first = groups_.first(e), count = groups_.count(e);
         const PackedMatrix& down = packed.expert_down[at];
-        for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
-            const Tile input = expert_row_.tile(first + t, now);
+        const TileCut cut(first, count);
+        for (int64_t t = 0; t < cut.tiles(); ++t) {
+            const TileCut::Place place = cut.tile(t);
+            const Tile input = expert_row_.tile(place.first, place.count);
             for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
                 down.kernel(down.strip(strip), down.blocks, input, tile);
                 const int64_t row = strip * height,
                               present = std::min<int64_t>(height, width - row);
-                for (int c = 0; c < now; ++c) {
-                    const int32_t pair = groups_.pair(first + t + c);
+                for (int c = 0; c < place.count; ++c) {
+                    const int32_t pair = groups_.pair(place.first + c);
                     const float weight = chosen_weights_[static_cast<size_t>(pair)];
                     float* out = experts_.data() + (pair / layer.experts_used) * width + row;
                     for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * height + i];

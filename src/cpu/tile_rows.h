@@ -74,6 +74,36 @@ class TileRows {
     std::vector<float> values_;
 };
 
+// Cuts rows [first, first + count) into the fewest tiles, of nearly equal heights: a tile of one row
+// beside full ones would cost as much as half a full one.
+class TileCut {
+  public:
+    struct Place {
+        int64_t first;  // row of the tile
+        int count;      // its rows
+        int slot;       // of the row asked for
+    };
+
+    TileCut(int64_t first, int64_t count)
+        : first_(first), count_(count), tiles_((count + kColumnsMax - 1) / kColumnsMax) {}
+
+    int64_t tiles() const { return tiles_; }
+    Place tile(int64_t index) const {
+        const int64_t begin = count_ * index / tiles_;
+        return {first_ + begin, static_cast<int>(count_ * (index + 1) / tiles_ - begin), 0};
+    }
+    Place place_of(int64_t row) const {
+        const int64_t at = row - first_;
+        // The last tile that begins at or before `at`.
+        Place place = tile(((at + 1) * tiles_ - 1) / count_);
+        place.slot = static_cast<int>(row - place.first);
+        return place;
+    }
+
+  private:
+    int64_t first_, count_, tiles_;
+};
+
 // Writes x [columns] unquantized as row `slot` of the tile.
 inline void store_values(const float* x, int64_t columns, const Tile& tile, int slot) {
     for (int64_t c = 0; c < columns; ++c) tile.values[c * tile.count + slot] = x[c];
