@@ -11,114 +11,11 @@
 
 #include "base/half.h"
 #include "cpu/cpu_kernels.h"
-#include "cpu/strips.h"
-#include "cpu/tile_rows.h"
+#include "cpu/kernels_testing.h"
 #include "model/reference_math.h"
 
 namespace facet::cpu {
 namespace {
-
-std::mt19937 random_source(1);
-
-float random_normal() {
-    std::normal_distribution<float>
-        normal;  // a static one would keep half a pair across a new seed
-    return normal(random_source);
-}
-
-// Random blocks of a type with finite scales; `extreme` uses the largest and smallest codes and
-// scales.
-std::vector<uint8_t> random_rows(TensorType type, int64_t rows, int64_t columns, bool extreme) {
-    const TensorTypeTraits& traits = traits_of(type);
-    std::vector<uint8_t> bytes(static_cast<size_t>(rows) *
-                               row_bytes(type, static_cast<uint64_t>(columns)));
-    for (uint8_t& byte : bytes) {
-        const uint32_t r = random_source();
-        byte = static_cast<uint8_t>(extreme ? (r % 3 == 0 ? 0x00 : r % 3 == 1 ? 0xff : 0x80) : r);
-    }
-    const auto put_half = [&](size_t at) {
-        const float value =
-            extreme ? (random_source() % 2 ? 600.0f : -6e-5f) : 0.01f * random_normal();
-        const uint16_t half = float_to_f16(value);
-        std::memcpy(&bytes[at], &half, 2);
-    };
-    for (size_t at = 0; at < bytes.size(); at += traits.block_bytes) {
-        switch (type) {
-            case TensorType::kF32: {
-                const float value = random_normal();
-                std::memcpy(&bytes[at], &value, 4);
-                break;
-            }
-            case TensorType::kF16: put_half(at); break;
-            case TensorType::kBF16: {
-                const uint16_t half = float_to_bf16(random_normal());
-                std::memcpy(&bytes[at], &half, 2);
-                break;
-            }
-            case TensorType::kQ4_1:
-            case TensorType::kQ5_1:
-            case TensorType::kQ4_K:
-            case TensorType::kQ5_K: put_half(at + 2); [[fallthrough]];
-            case TensorType::kQ4_0:
-            case TensorType::kQ5_0:
-            case TensorType::kQ8_0:
-            case TensorType::kIQ4_NL:
-            case TensorType::kIQ4_XS: put_half(at); break;
-            case TensorType::kQ2_K:
-                put_half(at + 80);
-                put_half(at + 82);
-                break;
-            case TensorType::kQ3_K: put_half(at + 108); break;
-            case TensorType::kQ6_K: put_half(at + 208); break;
-            case TensorType::kMXFP4:
-                bytes[at] = static_cast<uint8_t>(extreme ? random_source() % 140
-                                                         : 110 + random_source() % 20);
-                break;
-        }
-    }
-    return bytes;
-}
-
-// `count` rows of activations as one tile, in both forms.
-struct Activations {
-    TileRows rows;
-    Tile tile;
-
-    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int count)
-        : rows(count, columns, true, true), tile(rows.tile(0, count)) {
-        for (int t = 0; t < count; ++t) {
-            table.quantize(&x[static_cast<size_t>(t * columns)], columns, tile, t);
-            store_values(&x[static_cast<size_t>(t * columns)], columns, tile, t);
-        }
-    }
-    int code(int64_t column, int row) const {
-        return tile.codes[(column / 4 * tile.count + row) * 4 + column % 4];
-    }
-    float scale(int64_t column, int row) const {
-        return tile.scale[column / 32 * tile.count + row];
-    }
-};
-
-// Products of all rows of a matrix with a tile, by one table; [count, rows].
-std::vector<float> multiply(const Kernels& table, const Matrix& matrix, const Tile& input) {
-    const int height = table.rows;
-    std::vector<uint8_t> strip(static_cast<size_t>(height) * matrix.row_bytes());
-    std::vector<float> out(static_cast<size_t>(input.count * matrix.rows)),
-        tile(static_cast<size_t>(input.count * height));
-    const bool floats = traits_of(matrix.type).block_elements == 1;
-    for (int64_t row = 0; row < matrix.rows; row += height) {
-        pack_strip(matrix, row, height, strip.data());
-        table.strip[static_cast<size_t>(strip_type(matrix.type))](
-            strip.data(), floats ? matrix.columns : matrix.columns / 32, input, tile.data());
-        for (int t = 0; t < input.count; ++t) {
-            for (int r = 0; r < height && row + r < matrix.rows; ++r) {
-                out[static_cast<size_t>(t * matrix.rows + row + r)] =
-                    tile[static_cast<size_t>(t * height + r)];
-            }
-        }
-    }
-    return out;
-}
 
 struct Product {
     TensorType type;
@@ -139,7 +36,7 @@ TEST_P(StripKernels, EqualTheReferenceWithinRoundingAndEachOtherToTheBit) {
             const auto bytes = random_rows(type, rows, columns, extreme);
             const Matrix matrix{type, rows, columns, bytes.data()};
             std::vector<std::vector<float>> results;
-            for (const Kernels* table : usable_kernels()) {
+            for (const Kernels* table : tested_kernels()) {
                 random_source.seed(7);
                 std::vector<float> x(static_cast<size_t>(kColumnsMax * columns));
                 for (float& value : x) value = random_normal() * (extreme ? 1000.0f : 1.0f);
@@ -201,7 +98,7 @@ INSTANTIATE_TEST_SUITE_P(AllTypes, StripKernels, ::testing::ValuesIn(all_product
                          ::testing::PrintToStringParamName());
 
 TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
-    for (const Kernels* table : usable_kernels()) {
+    for (const Kernels* table : tested_kernels()) {
         std::vector<float> x(64);
         for (float& value : x) value = random_normal();
         x[5] = 40;
@@ -228,7 +125,7 @@ TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
 }
 
 TEST(Kernels, QuantizingZerosTinyAndBrokenValuesIsDefined) {
-    for (const Kernels* table : usable_kernels()) {
+    for (const Kernels* table : tested_kernels()) {
         TileRows rows(1, 32, true, false);
         const Tile tile = rows.tile(0, 1);
         std::vector<float> x(32, 0.0f);
@@ -257,7 +154,7 @@ TEST(Kernels, AttentionSumsEqualDoublesWithinRoundingAndEachOtherToTheBit) {
             for (float& w : weights) w = random_normal();
             for (uint16_t& k : keys) k = float_to_f16(random_normal());
             std::vector<float> first_scores, first_values;
-            for (const Kernels* table : usable_kernels()) {
+            for (const Kernels* table : tested_kernels()) {
                 std::vector<float> scores(size_t(heads * stride)),
                     values(size_t(heads * size), 0.5f);
                 table->score(queries.data(), heads, keys.data(), size, count, size, scores.data(),
@@ -303,7 +200,7 @@ TEST(Kernels, GeluIsCloseForAllSizesAndTheSameOnEveryTable) {
     x.resize((x.size() + 15) / 16 * 16);
     const std::vector<float> ones(x.size(), 1.0f);
     std::vector<float> first;
-    for (const Kernels* table : usable_kernels()) {
+    for (const Kernels* table : tested_kernels()) {
         std::vector<float> out(x.size());
         table->gelu_multiply(x.data(), ones.data(), int64_t(x.size()), out.data());
         for (size_t i = 0; i < x.size(); ++i) {
@@ -319,7 +216,7 @@ TEST(Kernels, GeluIsCloseForAllSizesAndTheSameOnEveryTable) {
 TEST(Kernels, HalvesAreRoundedToNearestEven) {
     std::vector<float> x(64);
     for (float& value : x) value = random_normal() * std::exp2(float(random_source() % 40) - 26);
-    for (const Kernels* table : usable_kernels()) {
+    for (const Kernels* table : tested_kernels()) {
         std::vector<uint16_t> halves(64);
         table->to_f16(x.data(), 64, halves.data());
         for (size_t i = 0; i < 64; ++i)
