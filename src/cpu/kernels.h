@@ -35,6 +35,8 @@ struct Tile {
 //   weights: of 1 column) out     [tile.count, rows] f32
 using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out);
 
+// Pointers to bytes may be odd; others are multiples of their type's size, no more. What is not a
+// number goes through every kernel as such, never as a number.
 struct Kernels {
     const char* name;  // "avx512", as --isa takes it
     int rows;          // height of a strip
@@ -42,7 +44,8 @@ struct Kernels {
     StripKernel strip[16];
 
     // Quantizes x [columns] into row `slot` of the tile: scale = largest magnitude / 127, codes
-    // rounded to nearest even. Columns are a multiple of 32.
+    // rounded to nearest even. Columns are a multiple of 32. Where one of 32 values is not a number
+    // or infinite, their scale is not a number.
     void (*quantize)(const float* x, int64_t columns, const Tile& tile, int slot);
 
     // scores[g * stride + j] = inner product of query g and key j, for the `heads` queries that
@@ -63,16 +66,19 @@ struct Kernels {
     // operations done (a multiply-add is two), and through `sink` something that depends on all of
     // them.
     int64_t (*peak)(int64_t rounds, int32_t* sink);
-    // In place: exp(x - max) / sum over n values, n a multiple of 16; minus infinity gives exactly
-    // zero.
+    // In place: exp(x - max) / sum over n values, n a multiple of 16. Minus infinity gives exactly
+    // zero; one value that is not a number, or minus infinity alone, makes all of them none.
     void (*softmax)(float* x, int64_t n);
     // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
     void (*soft_cap)(float* x, int64_t n, float cap);
 };
 
-// The tables; the last two are for x86-64 only.
+// The tables. Scalar is everywhere, the others only in a build for their processor: x86-64, and
+// aarch64.
 const Kernels* kernels_scalar();
 const Kernels* kernels_avx2();
+const Kernels* kernels_avxvnni();
 const Kernels* kernels_avx512();
+const Kernels* kernels_neon();
 
 }  // namespace facet::cpu
