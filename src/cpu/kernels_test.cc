@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <random>
+#include <string>
 #include <vector>
 
 #include "base/half.h"
@@ -96,6 +99,19 @@ std::vector<Product> all_products() {
 
 INSTANTIATE_TEST_SUITE_P(AllTypes, StripKernels, ::testing::ValuesIn(all_products()),
                          ::testing::PrintToStringParamName());
+
+// Under an emulator (scripts/test_other_isas.sh) a table that is not found would go untested in
+// silence.
+TEST(Kernels, AreTheTablesThatWereAskedFor) {
+    std::string names;
+    for (const Kernels* table : usable_kernels())
+        names += std::string(names.empty() ? "" : " ") + table->name;
+    std::printf("tables that this machine can run: %s\n", names.c_str());
+    const char* const asked_for = std::getenv("FACET_TEST_TABLES");
+    if (asked_for != nullptr) {
+        EXPECT_EQ(names, asked_for);
+    }
+}
 
 TEST(Kernels, QuantizationIsNearestAndItsSumsAreExact) {
     for (const Kernels* table : tested_kernels()) {
