@@ -23,6 +23,9 @@ std::string table_of(const std::string& member) {
     return member.substr(start.size(), end - start.size());
 }
 
+// A pointer, no code, that some sanitizers add.
+constexpr char kPersonality[] = "V DW.ref.__gxx_personality_v0";
+
 // What is wrong with the kernels' members of a library, one line each, from the output of
 // nm -A -C --defined-only --extern-only: "library:member:address letter name" for each symbol that
 // the linker sees, of all letters. `tables` receives the tables that were found.
@@ -34,7 +37,8 @@ std::vector<std::string> wrong_symbols(const std::string& output,
         const size_t symbol = line.rfind(':', line.find(' ')), member = line.rfind(':', symbol - 1);
         const std::string table = table_of(line.substr(member + 1, symbol - member - 1));
         // After the address: the letter and the name.
-        if (!table.empty()) symbols[table].push_back(line.substr(line.find(' ') + 1));
+        const std::string found = line.substr(line.find(' ') + 1);
+        if (!table.empty() && found != kPersonality) symbols[table].push_back(found);
     }
     std::vector<std::string> wrong;
     for (const auto& [table, found] : symbols) {
