@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' 2>/dev/null)
 
-.PHONY: run build test eval asan tsan bench fuzz format format-check clean help
+.PHONY: run build test eval asan tsan test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -41,6 +41,9 @@ tsan:            ## the tests under ThreadSanitizer
 	@cmake --build $(BUILD)/tsan -j $(JOBS)
 	@# The long sums of the golden numbers have no threads worth watching, and take minutes here.
 	@cd $(BUILD)/tsan && ctest --output-on-failure -j $(JOBS) -E 'Golden|Evaluation'
+
+test-isa:        ## the tests of the CPU device on other processors, emulated
+	@JOBS=$(JOBS) scripts/test_other_isas.sh $(abspath $(BUILD)/isa)
 
 bench:           ## micro benchmarks
 	@scripts/install_packages.sh build bench

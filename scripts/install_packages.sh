@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a target needs, and only those that are missing.
 #
-#   scripts/install_packages.sh build [test] [bench] [fuzz] [format]
+#   scripts/install_packages.sh build [test] [bench] [fuzz] [format] [isa]
 #
 # Says what it is about to install. Without root and without sudo it names the packages and stops.
 set -eu
@@ -13,6 +13,7 @@ for group in "$@"; do
         test) wanted="$wanted libgtest-dev" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
         fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
+        isa) wanted="$wanted googletest qemu-user g++-aarch64-linux-gnu" ;;
         format) wanted="$wanted clang-format-14" ;;
         *) echo "install_packages: unknown group $group" >&2; exit 2 ;;
     esac

@@ -236,16 +236,14 @@ SpanSums weigh(const float* scores, int count, void* weights) {
     F largest = V::load_f(scores);
     for (int i = R; i < count; i += R) largest = V::max_f(largest, V::load_f(scores + i));
     const float top = largest_lane(largest);
-    if (top < -3e38f) {
-        for (int i = 0; i < count; i += R) A::store(to + i, V::set_f(0));
-        return {top, 0};
-    }
+    // Scores that are not numbers stay so, also where all others are masked out.
+    const F base = V::set_f(top < -3e38f ? 0.0f : top);
     F sum[kParts];
     for (int part = 0; part < kParts; ++part) sum[part] = V::set_f(0);
     for (int i = 0; i < count; i += 16) {
         for (int part = 0; part < kParts; ++part) {
             const int at = i + part * R;
-            const F below = V::subtract_f(V::load_f(scores + at), V::set_f(top));
+            const F below = V::subtract_f(V::load_f(scores + at), base);
             const F e = V::zero_below(exponential(below), below, -87.0f);
             A::store(to + at, e);
             sum[part] = V::add_f(sum[part], A::rounded(e));

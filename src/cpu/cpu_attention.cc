@@ -386,7 +386,7 @@ void CpuAttention::add(const Tile& tile, const SpanSums* part, const float* part
                        SpanSums* total, float* total_out) const {
     const int64_t size = tile.layer->head_size;
     for (int32_t q = 0; q < tile.queries(); ++q) {
-        if (part[q].largest == kMasked) continue;
+        if (part[q].largest == kMasked && part[q].sum == 0) continue;
         const float largest = std::max(part[q].largest, total[q].largest);
         const float total_scale =
             total[q].largest == kMasked ? 0 : kernels_.exponential(total[q].largest - largest);

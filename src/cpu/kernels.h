@@ -58,6 +58,8 @@ struct SpanSums {
     float sum;      // of exp(score - largest), as expanded
 };
 
+// Pointers to bytes may be odd; others are multiples of their type's size, no more. What is not a
+// number goes through every kernel as such, never as a number.
 struct Kernels {
     const char* name;  // "avx512", as --isa takes it
     int rows;          // height of a strip
@@ -66,7 +68,8 @@ struct Kernels {
 
     // Quantizes x [columns] into row `slot` of the tile: for each `group` columns, 32 or
     // kSuperBlock, scale = largest magnitude / 127, codes rounded to nearest even. Columns are a
-    // multiple of the group.
+    // multiple of the group. Where one of the values of a group is not a number or infinite, their
+    // scale is not finite.
     void (*quantize)(const float* x, int64_t columns, int group, const Tile& tile, int slot);
 
     // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
@@ -110,10 +113,13 @@ struct Kernels {
     void (*merge)(float* total, float scale, const float* part, float part_scale, int64_t n);
 };
 
-// The tables; all but the first are for x86-64 only.
+// The tables. Scalar is everywhere, the others only in a build for their processor: x86-64, and
+// aarch64.
 const Kernels* kernels_scalar();
 const Kernels* kernels_avx2();
+const Kernels* kernels_avxvnni();
 const Kernels* kernels_avx512();
 const Kernels* kernels_avx512bf16();
+const Kernels* kernels_neon();
 
 }  // namespace facet::cpu

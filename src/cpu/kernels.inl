@@ -16,12 +16,13 @@
 //   store_bytes(p, I)           the low bytes of kRows integers
 //   dot_registers(acc, codes, a)  dot_small with the activations in a register
 //   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
-//   to_float, round_to_int, multiply, add_f, subtract_f, divide, max_f, minimum_f, abs_f
+//   to_float, round_to_int (INT32_MIN for what is not a number or too large), multiply, add_f,
+//   subtract_f, divide, abs_f, max_f, minimum_f (b where a or b is not a number)
 //   multiply_add(a, b, c)       a * b + c in one rounding
 //   power_of_two(I)             2^i as float
 //   bits(F)               the same bits as integers
 //   set_f16, put_f16      one half in memory, in all lanes; the reverse from a float
-//   zero_below(a, x, limit)     a where x >= limit, else 0
+//   zero_below(a, x, limit)     0 where x < limit, else a (also where x is not a number)
 //   reduce16(F*)                the sum of 16 floats in kParts registers: i + (i + 8) first, then
 //                               i + (i + 4), 2, 1
 //
@@ -569,11 +570,13 @@ void quantize_row(const float* x, int64_t columns, int group, const Tile& tile, 
 
 // ---- exponential and GELU
 
-// e^x for x in [-87, 87]; outside, that of the nearest end. Relative error below 2e-7.
+// e^x for x in [-87, 87]; outside, that of the nearest end; what is not a number stays so. Relative
+// error below 2e-7.
 // x = n ln 2 + r with |r| <= ln 2 / 2, ln 2 in two parts (Cody and Waite); e^r by its Taylor
 // polynomial of degree 7.
 inline F exponential(F x) {
-    x = V::max_f(V::minimum_f(x, V::set_f(87.0f)), V::set_f(-87.0f));
+    // In this order of operands max_f and minimum_f leave what is not a number.
+    x = V::max_f(V::set_f(-87.0f), V::minimum_f(V::set_f(87.0f), x));
     const I n = V::round_to_int(V::multiply(x, V::set_f(1.44269504f)));
     const F whole = V::to_float(n);
     F r = V::multiply_add(whole, V::set_f(-0.693359375f), x);

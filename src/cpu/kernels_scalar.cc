@@ -186,7 +186,7 @@ struct V {
         return each<F>([&](int i) { return ldexpf(1.0f, n.lane[i]); });
     }
     static F zero_below(F a, F x, float limit) {
-        return each<F>([&](int i) { return x.lane[i] >= limit ? a.lane[i] : 0.0f; });
+        return each<F>([&](int i) { return x.lane[i] < limit ? 0.0f : a.lane[i]; });
     }
     static float reduce16(const F* a) {
         float lanes[16];

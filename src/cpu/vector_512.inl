@@ -93,7 +93,7 @@ struct Vector512 {
         return _mm512_scalef_ps(_mm512_set1_ps(1.0f), _mm512_cvtepi32_ps(n));
     }
     static F zero_below(F a, F x, float limit) {
-        return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_GE_OQ), a);
+        return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, _mm512_set1_ps(limit), _CMP_NLT_UQ), a);
     }
     static float reduce16(const F* a) {
         const __m256 eight =
