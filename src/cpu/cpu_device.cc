@@ -70,17 +70,25 @@ class CpuDevice : public Device {
     void route(const LayerConfig& layer, const LayerWeights& weights, int64_t row);
     void expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                        int32_t thread);
+    void gather(int64_t first, int64_t count, int64_t rows, int32_t used, TileRows& gathered);
     void prepare_expert_rows(const LayerConfig& layer, int64_t rows, int32_t thread);
     void expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                        int32_t thread);
+
+    void add_expert(const LayerConfig& layer, const TileCut::Place& place, int64_t strip,
+                    const float* tile);
 
     // out [count, stride]: rows of the matrix in this thread's strips times `count` activation
     // rows.
     void multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                   int64_t stride, int32_t thread);
     // hidden = gelu(gate x) * (up x), the same way.
-    void multiply_gated(const PackedMatrix& gate, const PackedMatrix& up, TileRows& inputs,
-                        int64_t count, float* hidden, int64_t stride, int32_t thread);
+    // next: what will be multiplied after this, or null.
+    struct Gated {
+        const PackedMatrix *gate, *up;
+    };
+    void multiply_gated(Gated matrices, TileRows& inputs, int64_t count, float* hidden,
+                        int64_t stride, int32_t thread, const Gated* next = nullptr);
     // Row `row` of the rows [first, first + count), which are cut into tiles, in the forms they
     // need.
     void prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
@@ -228,15 +236,18 @@ void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t c
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
-                matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile);
+                const int64_t ahead = strip + (cut.tiles() == 1 ? 1 : kStripsPerGroup);
+                matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile,
+                              t == 0 && ahead < mine.end ? matrix.strip(ahead) : nullptr);
                 copy_tile(tile, strip, matrix.rows, place.first, input.count, out, stride);
             }
         }
     }
 }
 
-void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up, TileRows& inputs,
-                               int64_t count, float* hidden, int64_t stride, int32_t thread) {
+void CpuDevice::multiply_gated(Gated matrices, TileRows& inputs, int64_t count, float* hidden,
+                               int64_t stride, int32_t thread, const Gated* next) {
+    const PackedMatrix &gate = *matrices.gate, &up = *matrices.up;
     const Range mine = my_part(gate.strips, thread);
     Thread& scratch = threads_[static_cast<size_t>(thread)];
     const TileCut cut(0, count);
@@ -246,8 +257,17 @@ void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
-                gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data());
-                up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data());
+                const int64_t ahead = strip + (cut.tiles() == 1 ? 1 : kStripsPerGroup / 2);
+                const uint8_t *next_gate = nullptr, *next_up = nullptr;
+                if (t == 0 && ahead < mine.end) {
+                    next_gate = gate.strip(ahead);
+                    next_up = up.strip(ahead);
+                } else if (t == 0 && next != nullptr && mine.begin + ahead < 2 * mine.end) {
+                    next_gate = next->gate->strip(mine.begin + ahead - mine.end);
+                    next_up = next->up->strip(mine.begin + ahead - mine.end);
+                }
+                gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data(), next_gate);
+                up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data(), next_up);
                 kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
                                        int64_t{input.count} * kernels_.rows, scratch.tile.data());
                 copy_tile(scratch.tile.data(), strip, gate.rows, place.first, input.count, hidden,
@@ -408,7 +428,7 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
         if (has_experts)
             multiply(packed.router, router_row_, rows, router_logits_.data(), layer.experts,
                      thread);
-        multiply_gated(packed.gate, packed.up, input_, rows, hidden_.data(), layer.ffn_width,
+        multiply_gated({&packed.gate, &packed.up}, input_, rows, hidden_.data(), layer.ffn_width,
                        thread);
         end_phase(Phase::kRouterAndGate, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
@@ -458,28 +478,34 @@ void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int
 void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
     Thread& scratch = threads_[static_cast<size_t>(thread)];
-    const int64_t inner = layer.expert_width, width = config_.width;
-    for (int32_t e = 0; e < layer.experts; ++e) {
+    const int64_t inner = layer.expert_width;
+    const auto gated = [&](int32_t e) {
         const auto at = static_cast<size_t>(e);
+        return Gated{&packed.expert_gate[at], &packed.expert_up[at]};
+    };
+    for (int32_t e = groups_.next_used(0); e < layer.experts;) {
         const int64_t first = groups_.first(e), count = groups_.count(e);
-        if (count == 0) continue;
+        const int32_t following = groups_.next_used(e + 1);
+        const Gated next = following < layer.experts ? gated(following) : Gated{};
         float* hidden = expert_hidden_.data() + first * inner;
-        if (rows == 1) {  // the only row, already in the form of a tile
-            multiply_gated(packed.expert_gate[at], packed.expert_up[at], input2_, 1, hidden, inner,
-                           thread);
-            continue;
-        }
-        for (int64_t p = 0; p < count; ++p) {
-            const int64_t row = groups_.pair(first + p) / layer.experts_used;
-            const TileCut::Place from = TileCut(0, rows).place_of(row),
-                                 to = TileCut(0, count).place_of(p);
-            const Tile source = input2_.tile(from.first, from.count);
-            const Tile target = scratch.gathered.tile(to.first, to.count);
-            if (input2_.has_codes()) copy_codes(source, from.slot, target, to.slot, width);
-            if (input2_.has_values()) copy_values(source, from.slot, target, to.slot, width);
-        }
-        multiply_gated(packed.expert_gate[at], packed.expert_up[at], scratch.gathered, count,
-                       hidden, inner, thread);
+        if (rows > 1) gather(first, count, rows, layer.experts_used, scratch.gathered);
+        // A single row is already in the form of a tile.
+        multiply_gated(gated(e), rows > 1 ? scratch.gathered : input2_, count, hidden, inner, thread,
+                       next.gate != nullptr ? &next : nullptr);
+        e = following;
+    }
+}
+
+// Copies the rows of an expert's pairs [first, first + count) side by side.
+void CpuDevice::gather(int64_t first, int64_t count, int64_t rows, int32_t used, TileRows& gathered) {
+    const TileCut all(0, rows), cut(0, count);
+    for (int64_t p = 0; p < count; ++p) {
+        const TileCut::Place from = all.place_of(groups_.pair(first + p) / used),
+                             to = cut.place_of(p);
+        const Tile source = input2_.tile(from.first, from.count);
+        const Tile target = gathered.tile(to.first, to.count);
+        if (input2_.has_codes()) copy_codes(source, from.slot, target, to.slot, config_.width);
+        if (input2_.has_values()) copy_values(source, from.slot, target, to.slot, config_.width);
     }
 }
 
@@ -508,26 +534,45 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
     for (int64_t t = 0; t < rows; ++t) {
         std::fill(experts_.data() + t * width + begin, experts_.data() + t * width + end, 0.0f);
     }
-    for (int32_t e = 0; e < layer.experts; ++e) {
-        const auto at = static_cast<size_t>(e);
-        const int64_t first = groups_.first(e), count = groups_.count(e);
-        const PackedMatrix& down = packed.expert_down[at];
-        const TileCut cut(first, count);
-        for (int64_t t = 0; t < cut.tiles(); ++t) {
-            const TileCut::Place place = cut.tile(t);
-            const Tile input = expert_row_.tile(place.first, place.count);
-            for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
-                down.kernel(down.strip(strip), down.blocks, input, tile);
-                const int64_t row = strip * height,
-                              present = std::min<int64_t>(height, width - row);
-                for (int c = 0; c < place.count; ++c) {
-                    const int32_t pair = groups_.pair(place.first + c);
-                    const float weight = chosen_weights_[static_cast<size_t>(pair)];
-                    float* out = experts_.data() + (pair / layer.experts_used) * width + row;
-                    for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * height + i];
+    for (int32_t e = groups_.next_used(0); e < layer.experts;) {
+        const int32_t following = groups_.next_used(e + 1);
+        const PackedMatrix& down = packed.expert_down[static_cast<size_t>(e)];
+        const PackedMatrix* next =
+            following < layer.experts ? &packed.expert_down[static_cast<size_t>(following)] : nullptr;
+        const TileCut cut(groups_.first(e), groups_.count(e));
+        const int64_t step = cut.tiles() == 1 ? 1 : kStripsPerGroup;
+        for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
+            const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+            for (int64_t t = 0; t < cut.tiles(); ++t) {
+                const TileCut::Place place = cut.tile(t);
+                const Tile input = expert_row_.tile(place.first, place.count);
+                for (int64_t strip = group; strip < group_end; ++strip) {
+                    const int64_t ahead = strip + step;
+                    const uint8_t* fetched = nullptr;
+                    if (t == 0 && ahead < mine.end) {
+                        fetched = down.strip(ahead);
+                    } else if (t == 0 && next != nullptr && mine.begin + ahead < 2 * mine.end) {
+                        fetched = next->strip(mine.begin + ahead - mine.end);
+                    }
+                    down.kernel(down.strip(strip), down.blocks, input, tile, fetched);
+                    add_expert(layer, place, strip, tile);
                 }
             }
         }
+        e = following;
+    }
+}
+
+// experts += weight * tile for the pairs of a tile and the outputs of a strip.
+void CpuDevice::add_expert(const LayerConfig& layer, const TileCut::Place& place, int64_t strip,
+                           const float* tile) {
+    const int64_t width = config_.width, row = strip * kernels_.rows,
+                  present = std::min<int64_t>(kernels_.rows, width - row);
+    for (int c = 0; c < place.count; ++c) {
+        const int32_t pair = groups_.pair(place.first + c);
+        const float weight = chosen_weights_[static_cast<size_t>(pair)];
+        float* out = experts_.data() + (pair / layer.experts_used) * width + row;
+        for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * kernels_.rows + i];
     }
 }
 

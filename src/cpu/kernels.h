@@ -37,8 +37,12 @@ struct Tile {
 
 // out[t * rows + r] = inner product of row r of the strip and row t of the tile.
 //   strip   one strip of `rows` interleaved rows (strips.h), `blocks` of 32 columns long (float
-//   weights: of 1 column) out     [tile.count, rows] f32
-using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out);
+//           weights: of 1 column)
+//   out     [tile.count, rows] f32
+//   next    as many bytes from here on are fetched into the second-level cache meanwhile; null for
+//           nothing
+using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
+                             const uint8_t* next);
 
 // How a key follows from the value of the same position, which is its projection after the norm
 // without weights: times the weight of the key norm, then turned by the position. Dimensions i and

@@ -339,14 +339,22 @@ inline void open_codes(const Format& format, int b, I* w) {
     }
 }
 
+// Asks for kBytes bytes, in lines of 64.
+template <int kBytes>
+inline void fetch(const uint8_t* p) {
+    for (int at = 0; at < kBytes; at += 64) __builtin_prefetch(p + at, 0, 2);
+}
+
 // Blocks of 32 columns with a float scale each.
 template <typename Format, int kCount>
-void multiply_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
+void multiply_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
+                     const uint8_t* next) {
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
     for (int64_t b = 0; b < blocks; ++b) {
         Format format;
         format.open(strip + b * Format::kBytes * R);
+        if (next != nullptr) fetch<Format::kBytes * R>(next + b * Format::kBytes * R);
         I w[8], sum[kCount];
         open_codes(format, 0, w);
         for (int t = 0; t < kCount; ++t) {
@@ -388,7 +396,8 @@ inline void multiply_sums(const PairOf& pair, const int32_t* sum_pairs, I* sum) 
 // Super-blocks of 256 columns: everything below their float scale is integer arithmetic, and
 // exact. The largest sum: 16 groups of 16 products of 63 * 127 times a scale of 128 is below 2^29.
 template <typename Format, int kCount>
-void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
+void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
+                           const uint8_t* next) {
     constexpr int kSteps = 8 / Format::kGroups;
     constexpr int kPairs = 4 * Format::kGroups;
     // Sums wait in memory, so that what the inner loop needs fits into the registers.
@@ -396,6 +405,7 @@ void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& til
     for (int64_t s = 0; s < blocks / 8; ++s) {
         Format format;
         format.open(strip + s * Format::kBytes * R);
+        if (next != nullptr) fetch<Format::kBytes * R>(next + s * Format::kBytes * R);
         F total[kCount];
         for (int t = 0; t < kCount; ++t) total[t] = V::set_f(0);
         for (int b = 0; b < 8; ++b) {
@@ -457,11 +467,13 @@ struct FloatBF16 {
 };
 
 template <typename Format, int kCount>
-void multiply_floats(const uint8_t* strip, int64_t columns, const Tile& tile, float* out) {
+void multiply_floats(const uint8_t* strip, int64_t columns, const Tile& tile, float* out,
+                     const uint8_t* next) {
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
     for (int64_t c = 0; c < columns; ++c) {
         const F w = Format::load(strip + c * R * Format::kBytes);
+        if (next != nullptr) __builtin_prefetch(next + c * R * Format::kBytes, 0, 2);
         for (int t = 0; t < kCount; ++t) {
             acc[t] = V::multiply_add(w, V::set_f(tile.values[c * kCount + t]), acc[t]);
         }
@@ -475,15 +487,16 @@ struct Number {
 };
 
 template <typename Format, bool kFloats>
-void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out) {
+void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
+                  const uint8_t* next) {
     const auto call = [&](auto n) {
         if constexpr (kFloats) {
-            multiply_floats<Format, decltype(n)::value>(strip, blocks, tile, out);
+            multiply_floats<Format, decltype(n)::value>(strip, blocks, tile, out, next);
         } else {
             if constexpr (Format::kBlocks == 1) {
-                multiply_blocks<Format, decltype(n)::value>(strip, blocks, tile, out);
+                multiply_blocks<Format, decltype(n)::value>(strip, blocks, tile, out, next);
             } else {
-                multiply_super_blocks<Format, decltype(n)::value>(strip, blocks, tile, out);
+                multiply_super_blocks<Format, decltype(n)::value>(strip, blocks, tile, out, next);
             }
         }
     };

@@ -34,6 +34,12 @@ class ExpertGroups {
     int64_t count(int32_t expert) const {
         return first_[static_cast<size_t>(expert) + 1] - first_[static_cast<size_t>(expert)];
     }
+    // The first expert from `expert` on that has pairs; the number of experts if none has.
+    int32_t next_used(int32_t expert) const {
+        const auto end = static_cast<int32_t>(first_.size()) - 1;
+        while (expert < end && count(expert) == 0) ++expert;
+        return expert;
+    }
     int32_t pair(int64_t place) const { return pairs_[static_cast<size_t>(place)]; }
 
   private:
