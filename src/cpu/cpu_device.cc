@@ -87,12 +87,13 @@ class CpuDevice : public Device {
     void multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                   int64_t stride, int32_t thread);
     // hidden = gelu(gate x) * (up x), the same way.
-    // next: what will be multiplied after this, or null.
+    // next: what will be multiplied after this, from its first strip on; or null.
     struct Gated {
         const PackedMatrix *gate, *up;
     };
-    void multiply_gated(Gated matrices, TileRows& inputs, int64_t count, float* hidden,
-                        int64_t stride, int32_t thread, const Gated* next = nullptr);
+    void multiply_gated(Gated matrices, Range strips, TileRows& inputs, int64_t count,
+                        float* hidden, int64_t stride, int32_t thread,
+                        const Gated* next = nullptr);
     // Row `row` of the rows [first, first + count), which are cut into tiles, in the forms they
     // need.
     void prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
@@ -250,14 +251,13 @@ void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t c
     }
 }
 
-void CpuDevice::multiply_gated(Gated matrices, TileRows& inputs, int64_t count, float* hidden,
-                               int64_t stride, int32_t thread, const Gated* next) {
+void CpuDevice::multiply_gated(Gated matrices, Range strips, TileRows& inputs, int64_t count,
+                               float* hidden, int64_t stride, int32_t thread, const Gated* next) {
     const PackedMatrix &gate = *matrices.gate, &up = *matrices.up;
-    const Range mine = my_part(gate.strips, thread);
     Thread& scratch = threads_[static_cast<size_t>(thread)];
     const TileCut cut(0, count);
-    for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup / 2) {
-        const int64_t group_end = std::min(group + kStripsPerGroup / 2, mine.end);
+    for (int64_t group = strips.begin; group < strips.end; group += kStripsPerGroup / 2) {
+        const int64_t group_end = std::min(group + kStripsPerGroup / 2, strips.end);
         for (int64_t t = 0; t < cut.tiles(); ++t) {
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
@@ -265,12 +265,12 @@ void CpuDevice::multiply_gated(Gated matrices, TileRows& inputs, int64_t count, 
                 const int64_t ahead = strip + kStripsPerGroup / 2;
                 const bool fetches = t == 0 && count >= kRowsToFetch;
                 const uint8_t *next_gate = nullptr, *next_up = nullptr;
-                if (fetches && ahead < mine.end) {
+                if (fetches && ahead < strips.end) {
                     next_gate = gate.strip(ahead);
                     next_up = up.strip(ahead);
-                } else if (fetches && next != nullptr && mine.begin + ahead < 2 * mine.end) {
-                    next_gate = next->gate->strip(mine.begin + ahead - mine.end);
-                    next_up = next->up->strip(mine.begin + ahead - mine.end);
+                } else if (fetches && next != nullptr && ahead - strips.end < next->gate->strips) {
+                    next_gate = next->gate->strip(ahead - strips.end);
+                    next_up = next->up->strip(ahead - strips.end);
                 }
                 gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data(), next_gate);
                 up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data(), next_up);
@@ -434,7 +434,7 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
         if (has_experts)
             multiply(packed.router, router_row_, rows, router_logits_.data(), layer.experts,
                      thread);
-        multiply_gated({&packed.gate, &packed.up}, input_, rows, hidden_.data(), layer.ffn_width,
+        multiply_gated({&packed.gate, &packed.up}, my_part(packed.gate.strips, thread), input_, rows, hidden_.data(), layer.ffn_width,
                        thread);
         end_phase(Phase::kRouterAndGate, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
@@ -479,12 +479,14 @@ void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int
                    chosen_weights_.data() + row * layer.experts_used);
 }
 
-// expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u) for this thread's strips
-// of every expert that is used.
+// expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u). Products of a strip and a
+// row are laid end to end, expert after expert, and cut into equal parts for the threads, so that
+// all but a thread's first and last experts are its own.
 void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
     Thread& scratch = threads_[static_cast<size_t>(thread)];
-    const int64_t inner = layer.expert_width;
+    const int64_t inner = layer.expert_width, strips = packed.expert_gate[0].strips;
+    const Range mine = my_part(rows * layer.experts_used * strips, thread);
     const auto gated = [&](int32_t e) {
         const auto at = static_cast<size_t>(e);
         return Gated{&packed.expert_gate[at], &packed.expert_up[at]};
@@ -492,12 +494,20 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
     for (int32_t e = groups_.next_used(0); e < layer.experts;) {
         const int64_t first = groups_.first(e), count = groups_.count(e);
         const int32_t following = groups_.next_used(e + 1);
-        const Gated next = following < layer.experts ? gated(following) : Gated{};
-        float* hidden = expert_hidden_.data() + first * inner;
-        if (rows > 1) gather(first, count, rows, layer.experts_used, scratch.gathered);
-        // A single row is already in the form of a tile.
-        multiply_gated(gated(e), rows > 1 ? scratch.gathered : input2_, count, hidden, inner, thread,
-                       next.gate != nullptr ? &next : nullptr);
+        // The strip whose products contain a place of the line.
+        const auto strip_at = [&](int64_t place) {
+            return std::clamp<int64_t>((place - first * strips + count - 1) / count, 0, strips);
+        };
+        const Range part = {mine.begin <= first * strips ? 0 : strip_at(mine.begin),
+                            mine.end <= first * strips ? 0 : strip_at(mine.end)};
+        if (part.begin < part.end) {
+            if (rows > 1) gather(first, count, rows, layer.experts_used, scratch.gathered);
+            const Gated next = following < layer.experts ? gated(following) : Gated{};
+            // A single row is already in the form of a tile.
+            multiply_gated(gated(e), part, rows > 1 ? scratch.gathered : input2_, count,
+                           expert_hidden_.data() + first * inner, inner, thread,
+                           next.gate != nullptr ? &next : nullptr);
+        }
         e = following;
     }
 }
@@ -572,13 +582,12 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
 // experts += weight * tile for the pairs of a tile and the outputs of a strip.
 void CpuDevice::add_expert(const LayerConfig& layer, const TileCut::Place& place, int64_t strip,
                            const float* tile) {
-    const int64_t width = config_.width, row = strip * kernels_.rows,
-                  present = std::min<int64_t>(kernels_.rows, width - row);
+    const int64_t width = config_.width, row = strip * kernels_.rows;
     for (int c = 0; c < place.count; ++c) {
         const int32_t pair = groups_.pair(place.first + c);
-        const float weight = chosen_weights_[static_cast<size_t>(pair)];
-        float* out = experts_.data() + (pair / layer.experts_used) * width + row;
-        for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * kernels_.rows + i];
+        kernels_.add_scaled(tile + c * kernels_.rows, chosen_weights_[static_cast<size_t>(pair)],
+                            std::min<int64_t>(kernels_.rows, width - row),
+                            experts_.data() + (pair / layer.experts_used) * width + row);
     }
 }
 

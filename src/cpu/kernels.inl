@@ -631,6 +631,15 @@ void gelu_multiply(const float* gate, const float* up, int64_t n, float* out) {
 
 #include "cpu/attention.inl"
 
+// out += weight * x for the rows of a strip that are there.
+void add_scaled(const float* x, float weight, int64_t n, float* out) {
+    if (n == R) {
+        V::store_f(out, V::add_f(V::load_f(out), V::multiply(V::load_f(x), V::set_f(weight))));
+        return;
+    }
+    for (int64_t i = 0; i < n; ++i) out[i] += weight * x[i];
+}
+
 // ---- the arithmetic peak, to measure shares of it
 
 int64_t peak(int64_t rounds, int32_t* sink) {
@@ -665,6 +674,7 @@ constexpr Kernels kTable = {
      strip_kernel<FormatMXFP4, false>},
     quantize_row,
     gelu_multiply,
+    add_scaled,
     soft_cap,
     peak,
     sizeof(A::E),
