@@ -68,6 +68,9 @@ struct Kernels {
     void (*softmax)(float* x, int64_t n);
     // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
     void (*soft_cap)(float* x, int64_t n, float cap);
+    // Reads `bytes` (a multiple of 512) from end to end with the widest loads, as fast as memory
+    // allows; returns something that depends on all of them.
+    int64_t (*read)(const uint8_t* data, int64_t bytes);
 };
 
 // The tables; the last two are for x86-64 only.

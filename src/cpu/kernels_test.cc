@@ -327,6 +327,18 @@ TEST(Kernels, HalvesAreRoundedToNearestEven) {
     }
 }
 
+TEST(Kernels, TheBandwidthProbeReadsEveryByte) {
+    std::vector<uint8_t> memory(1024);
+    for (const Kernels* table : usable_kernels()) {
+        EXPECT_EQ(table->read(memory.data(), 1024), 0) << table->name;
+        for (uint8_t& byte : memory) {
+            byte = 1;
+            EXPECT_NE(table->read(memory.data(), 1024), 0) << table->name;
+            byte = 0;
+        }
+    }
+}
+
 TEST(Kernels, UnknownInstructionSetsAreNamedInTheError) {
     EXPECT_FALSE(choose_kernels("mmx").ok());
     EXPECT_NE(choose_kernels("mmx").error().message.find("scalar"), std::string::npos);
