@@ -51,18 +51,17 @@ std::string processor_name() {
     return "unknown";
 }
 
-Result<ZeroedMemory> make_probe_memory(int32_t threads) {
-    constexpr int64_t kBytes = int64_t{1} << 30;
-    if (available_memory_bytes() < 2 * kBytes) {
+Result<ZeroedMemory> make_probe_memory(int32_t threads, int64_t bytes) {
+    if (available_memory_bytes() / 2 < static_cast<uint64_t>(bytes)) {
         return Error{ErrorKind::kOutOfMemory, "too little memory to measure its bandwidth"};
     }
-    ZeroedMemory memory = FACET_TRY(ZeroedMemory::allocate_huge(kBytes));
-    auto* bytes = static_cast<uint8_t*>(memory.data());
+    ZeroedMemory memory = FACET_TRY(ZeroedMemory::allocate_huge(static_cast<size_t>(bytes)));
+    auto* data = static_cast<uint8_t*>(memory.data());
     SpinPool pool(threads);
     // Pages that were never written are all the same page of zeros.
     pool.run([&](int32_t thread) {
-        const int64_t part = kBytes / pool.thread_count();
-        for (int64_t at = part * thread; at < part * (thread + 1); at += 4096) bytes[at] = 1;
+        const int64_t part = bytes / pool.thread_count();
+        for (int64_t at = part * thread; at < part * (thread + 1); at += 4096) data[at] = 1;
     });
     return memory;
 }

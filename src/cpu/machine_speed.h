@@ -13,9 +13,9 @@ namespace facet::cpu {
 // The processor's name as the system tells it; "unknown" if it does not.
 std::string processor_name();
 
-// 1 GiB in 2 MiB pages to measure read_bandwidth() on, which no cache holds; every page is written,
-// which takes about a second. Errors: not enough memory.
-Result<ZeroedMemory> make_probe_memory(int32_t threads);
+// Memory in 2 MiB pages to measure read_bandwidth() on; every page is written, which takes about a
+// second a GiB. Errors: not enough memory.
+Result<ZeroedMemory> make_probe_memory(int32_t threads, int64_t bytes);
 
 // GB/s (10^9 bytes) that `threads` threads read together from that memory, with this table's widest
 // loads: the best of many short passes in that many seconds.

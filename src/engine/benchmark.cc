@@ -58,8 +58,10 @@ class Benchmark {
         ids_.resize(static_cast<size_t>(session.context()));
         const auto vocabulary = static_cast<uint32_t>(session.model().config().vocabulary);
         for (int32_t& id : ids_) id = static_cast<int32_t>(random() % vocabulary);
+        constexpr int32_t kUsualBos = 2;
         const auto tokenizer = session.model().tokenizer();
-        if (tokenizer.ok()) ids_[0] = tokenizer.value()->vocabulary().id_of(Special::kBos);
+        ids_[0] = tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kBos)
+                                 : std::min(kUsualBos, session.model().config().vocabulary - 1);
     }
 
     Result<Json> run(bool prompt, int32_t count, int32_t depth) {
@@ -210,21 +212,26 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
                            const std::function<void(const std::string&)>& progress) {
     const MachineSpeed machine = FACET_TRY(measure_machine(model_options.device));
     // The memory to measure on is given back while the model is loaded: it may need all there is.
-    const MemoryState before = FACET_TRY(MemoryProbe::create(model_options.device)).measure(0.5);
+    const MemoryState before =
+        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes)).measure(0.5);
     progress(
         fmt::format("{}, {}, {} threads: reads {:.1f} GB/s, a cache line takes {:.0f} ns, "
                     "{:.0f} Gop/s of 8-bit products",
                     machine.processor, machine.isa, machine.threads, before.read_gb_per_s,
                     before.ping_pong_ns, machine.int8_operations_per_s * 1e-9));
     const Clock::time_point start = Clock::now();
-    auto model = FACET_TRY(LoadedModel::open(path, model_options));
+    const bool synthetic = !options.synthetic.empty();
+    auto model = FACET_TRY(synthetic ? LoadedModel::synthetic(options.synthetic, options.type_mix,
+                                                              model_options.device)
+                                     : LoadedModel::open(path, model_options));
     const double load_seconds = seconds_since(start);
     const uint64_t load_peak = peak_rss_bytes();
     progress(fmt::format("loaded in {:.1f} s", load_seconds));
     const DevicePlan plan = FACET_TRY(plan_device(model_options.device, model->config()));
     FACET_TRY(check_lengths(options, model->config().context_length));
     auto session = FACET_TRY(Session::create(model, longest(options)));
-    const MemoryProbe probe = FACET_TRY(MemoryProbe::create(model_options.device));
+    const MemoryProbe probe =
+        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes));
     const auto kv_bytes = static_cast<double>(plan.kv_element_bytes);
     Benchmark benchmark(*session, options, machine, probe, {"", kv_bytes, kv_bytes});
     Json tests = Json::array();
@@ -240,7 +247,10 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
     }
     const MemoryState after = probe.measure(0.5);
     Json answer = Json::object();
-    answer.set("model", Json::of(path))
+    answer
+        .set("model", Json::of(synthetic ? fmt::format("synthetic {} {}", options.synthetic,
+                                                       options.type_mix)
+                                         : path))
         .set("device", Json::of(plan.name))
         .set("machine", machine_json(machine, before, after));
     answer.set("load_seconds", rounded(load_seconds, 2));

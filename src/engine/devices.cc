@@ -47,11 +47,11 @@ Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& 
     return unknown_device(options.name);
 }
 
-Result<MemoryProbe> MemoryProbe::create(const DeviceOptions& options) {
+Result<MemoryProbe> MemoryProbe::create(const DeviceOptions& options, int64_t bytes) {
     MemoryProbe probe;
     probe.kernels_ = FACET_TRY(cpu::choose_kernels(options.isa));
     probe.threads_ = thread_count(options);
-    auto memory = cpu::make_probe_memory(probe.threads_);
+    auto memory = cpu::make_probe_memory(probe.threads_, bytes);
     if (memory.ok()) probe.memory_ = memory.take();
     return probe;
 }

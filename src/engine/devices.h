@@ -36,12 +36,15 @@ struct MemoryState {
     double ping_pong_ns = 0;   // a cache line to another core and back; 0 with one core
 };
 
-// Measures it as often as asked, on 1 GiB of its own.
+// Measures it as often as asked, on memory of its own.
 class MemoryProbe {
   public:
-    // Takes about a second. Without that much memory only ping_pong_ns is measured. Errors: an
-    // instruction set that this machine does not have.
-    static Result<MemoryProbe> create(const DeviceOptions& options);
+    // More than any cache holds; the quick one more than most.
+    static constexpr int64_t kBytes = int64_t{1} << 30, kQuickBytes = int64_t{256} << 20;
+
+    // Takes about a second a GiB. Without that much memory only ping_pong_ns is measured. Errors:
+    // an instruction set that this machine does not have.
+    static Result<MemoryProbe> create(const DeviceOptions& options, int64_t bytes);
 
     MemoryState measure(double seconds) const;
     double ping_pong_ns() const;  // alone, in a few milliseconds
