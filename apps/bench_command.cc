@@ -43,22 +43,31 @@ std::string percent_of(const Json& test, std::string_view member) {
 
 std::string table(const Json& report) {
     const Json& machine = *report.find("machine");
-    std::string out = fmt::format("{}, {}, {} threads\n", text_of(machine, "cpu"),
-                                  text_of(machine, "isa"), text_of(machine, "threads"));
-    out += fmt::format("reads {} GB/s before, {} after; {} Gop/s of 8-bit products\n",
-                       text_of(machine, "read_gb_per_s_before"),
-                       text_of(machine, "read_gb_per_s_after"),
-                       text_of(machine, "int8_peak_gop_per_s"));
-    out += fmt::format("loaded in {} s, peak memory {:.2f} GB\n\n", text_of(report, "load_seconds"),
+    std::string out =
+        fmt::format("{} on {}, {}, {} threads\n", text_of(report, "model"), text_of(machine, "cpu"),
+                    text_of(machine, "isa"), text_of(machine, "threads"));
+    out += fmt::format("{} Gop/s of 8-bit products; loaded in {} s, peak memory {:.2f} GB\n\n",
+                       text_of(machine, "int8_peak_gop_per_s"), text_of(report, "load_seconds"),
                        report.find("peak_rss_bytes")->to_double().take() * 1e-9);
-    out += fmt::format("{:<16}{:>12}{:>12}{:>10}{:>14}{:>10}\n", "test", "tokens/s", "best", "GB/s",
-                       "of bandwidth", "of peak");
+    constexpr const char* kRow = "{:<14}{:>10}{:>9}{:>8}{:>11}{:>9}  {}\n";
+    out += fmt::format(fmt::runtime(kRow), "test", "tokens/s", "best", "GB/s", "of memory",
+                       "of peak", "memory before, after");
+    bool changed = false;
     for (const Json& test : report.find("tests")->items) {
         const Json& speed = *test.find("tokens_per_s");
+        const std::vector<Json>& reads = test.find("read_gb_per_s")->items;
+        const bool marked = test.find("state_changed")->boolean;
+        changed = changed || marked;
+        out += fmt::format(fmt::runtime(kRow), text_of(test, "test"), text_of(speed, "median"),
+                           text_of(speed, "best"), text_of(test, "gb_per_s"),
+                           percent_of(test, "bandwidth_share"), percent_of(test, "peak_share"),
+                           fmt::format("{}, {} GB/s{}", neutralize(reads.front().text),
+                                       neutralize(reads.back().text), marked ? " *" : ""));
+    }
+    if (changed) {
         out +=
-            fmt::format("{:<16}{:>12}{:>12}{:>10}{:>14}{:>10}\n", text_of(test, "test"),
-                        text_of(speed, "median"), text_of(speed, "best"), text_of(test, "gb_per_s"),
-                        percent_of(test, "bandwidth_share"), percent_of(test, "peak_share"));
+            "\n* The machine's memory changed by more than a quarter during this test, so its\n"
+            "  runs are not alike. The list of runs in --json has the state of each.\n";
     }
     return out;
 }
@@ -71,6 +80,7 @@ int run_bench(int argc, char** argv) {
     OptionParser parser("bench [options]",
                         "Measures prefill and decode, beside what the machine can do at best.",
                         "  facet bench -m model.gguf\n"
+                        "  facet bench --synthetic 26b-a4b --type Q4_K_M\n"
                         "  facet bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 5 --json\n");
     ModelOptions model;
     bool json = false;
@@ -82,6 +92,10 @@ int run_bench(int argc, char** argv) {
         };
     };
     int32_t repetitions = 5;
+    std::string synthetic, type;
+    parser.group("Instead of a file: random weights, made in memory");
+    parser.text("--synthetic", "VARIANT", "26b-a4b, 26b-a4b-6l or 31b", synthetic);
+    parser.text("--type", "MIX", "F16, Q8_0, Q6_K, Q4_0, Q2_K, ... (Q4_K_M)", type);
     parser.group("Tests");
     parser.each("-p,--prompt", "N,...", "prompt lengths to prefill (512)", lengths("prompt", 1));
     parser.each("-n,--generate", "N,...", "tokens to decode one by one (64)",
@@ -94,12 +108,23 @@ int run_bench(int argc, char** argv) {
     if (!parser.words().empty()) return parser.wrong_use("bench takes no words");
     request.set("repetitions", Json::integer(repetitions));
 
-    const auto path = find_model_file(model.path);
-    if (!path.ok()) return fail(path.error());
+    if (!synthetic.empty() && !model.path.empty())
+        return parser.wrong_use("expected -m or --synthetic, not both");
+    if (synthetic.empty() && !type.empty())
+        return parser.wrong_use("--type is for --synthetic; a file has its own types");
+    std::string path;
+    if (synthetic.empty()) {
+        const auto found = find_model_file(model.path);
+        if (!found.ok()) return fail(found.error());
+        path = found.value();
+    } else {
+        request.set("synthetic", Json::of(synthetic));
+        if (!type.empty()) request.set("type", Json::of(type));
+    }
     const ApiModelOptions options(model);
     const auto report = api_text([&](char** out) {
-        return facet_bench(path.value().c_str(), options.get(), request.dump().c_str(), show_line,
-                           nullptr, out);
+        return facet_bench(path.c_str(), options.get(), request.dump().c_str(), show_line, nullptr,
+                           out);
     });
     if (!report.ok()) return fail(report.error());
     if (json) return write_stdout(report.value() + "\n") ? kExitOk : kExitFailed;

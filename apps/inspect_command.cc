@@ -23,6 +23,12 @@ long long number(const Json* object, std::string_view member) {
     return integer.ok() ? integer.value() : 0;
 }
 
+double real(const Json& object, std::string_view member) {
+    const Json* value = object.find(member);
+    const auto found = value == nullptr ? Result<double>(0.0) : value->to_double();
+    return found.ok() ? found.value() : 0;
+}
+
 std::string text(const Json& object, std::string_view member) {
     const Json* value = object.find(member);
     return value == nullptr ? "" : neutralize(value->text);
@@ -85,6 +91,66 @@ void add_memory_plan(std::string& out, const Json& file) {
     row(out, "working memory", megabytes(number(plan, "work_bytes")));
     out += "  " + std::string(34, '-') + "\n";
     row(out, "total", megabytes(number(plan, "total_bytes")));
+    const Json* available = plan->find("available_bytes");
+    if (available == nullptr || available->is_null()) return;
+    out += fmt::format("  {}: this machine has {} left\n",
+                       plan->find("fits")->boolean ? "It fits" : "IT DOES NOT FIT",
+                       megabytes(number(plan, "available_bytes")));
+}
+
+void add_kv_by_context(std::string& out, const Json& file) {
+    if (list(file, "kv_by_context").empty()) return;
+    out += "\nKV cache of long contexts\n";
+    for (const Json& at : list(file, "kv_by_context")) {
+        out += fmt::format("  {:>7} tokens", grouped(number(&at, "context")));
+        for (const auto& [name, bytes] : at.members) {
+            if (!name.ends_with("_bytes")) continue;
+            out += fmt::format("{:>14} in {}", megabytes(number(&at, name)),
+                               neutralize(name.substr(0, name.size() - 6)));
+        }
+        out += "\n";
+    }
+}
+
+// One length's prediction: what it will be, and of what.
+void add_predicted(std::string& out, const Json& at, std::string_view what, double read,
+                   double peak) {
+    const double bytes = real(at, "bytes_per_token"), operations = real(at, "operations_per_token");
+    out += fmt::format("  {:<24}{:>8.1f} tokens/s, ", what, real(at, "tokens_per_s"));
+    out +=
+        text(at, "bound_by") == "memory"
+            ? fmt::format("bound by memory: {:.0f} MB a token at {:.1f} GB/s\n", bytes * 1e-6, read)
+            : fmt::format("bound by arithmetic: {:.2f} Gop a token at {:.0f} Gop/s\n",
+                          operations * 1e-9, peak);
+}
+
+void add_prediction(std::string& out, const Json& file) {
+    const Json* prediction = file.find("prediction");
+    if (prediction == nullptr || prediction->is_null()) return;
+    const double read =
+        real(*prediction, "read_gb_per_s") * real(*prediction, "reached_of_bandwidth");
+    const double peak =
+        real(*prediction, "int8_peak_gop_per_s") * real(*prediction, "reached_of_peak");
+    out +=
+        fmt::format("\nExpected on this machine ({}, {}, {} threads)\n", text(*prediction, "cpu"),
+                    text(*prediction, "isa"), text(*prediction, "threads"));
+    for (const Json& at : list(*prediction, "decode")) {
+        const std::string what =
+            number(&at, "depth") == 0
+                ? "writing"
+                : fmt::format("writing after {}", grouped(number(&at, "depth")));
+        add_predicted(out, at, what, read, peak);
+    }
+    for (const Json& at : list(*prediction, "prefill"))
+        add_predicted(out, at, fmt::format("reading {}", grouped(number(&at, "tokens"))), read,
+                      peak);
+    out += fmt::format(
+        "  Measured just now: memory {} GB/s, 8-bit products {} Gop/s; counted on are {:.0f} % "
+        "and\n"
+        "  {:.0f} % of that. `facet bench` measures the model itself.\n",
+        text(*prediction, "read_gb_per_s"), text(*prediction, "int8_peak_gop_per_s"),
+        100 * real(*prediction, "reached_of_bandwidth"),
+        100 * real(*prediction, "reached_of_peak"));
 }
 
 void add_tensors(std::string& out, const Json& file) {
@@ -104,6 +170,8 @@ std::string page(const std::string& path, const Json& file, bool tensors) {
     add_bytes_per_token(out, file);
     add_types(out, file);
     add_memory_plan(out, file);
+    add_kv_by_context(out, file);
+    add_prediction(out, file);
     if (tensors) add_tensors(out, file);
     if (!list(file, "warnings").empty()) out += "\nWarnings\n";
     for (const Json& warning : list(file, "warnings"))
@@ -122,12 +190,14 @@ int run_inspect(int argc, char** argv) {
     std::string model;
     int32_t context = 0;
     bool json = false;
+    bool no_measure = false;
     bool tensors = false;
     parser.group("Options");
     parser.text("-m,--model", "FILE", "the same as FILE", model);
     parser.integer("-c,--ctx", "N", "context to plan memory for (0: the default)", 0,
                    std::numeric_limits<int32_t>::max(), context);
     parser.flag("--tensors", "list every tensor", tensors);
+    parser.flag("--no-measure", "do not measure this machine to predict speed", no_measure);
     parser.flag("--json", "print everything as one JSON object", json);
     if (const auto code = parser.parse(argc, argv)) return *code;
     if (parser.words().size() + (model.empty() ? 0 : 1) > 1)
@@ -136,8 +206,9 @@ int run_inspect(int argc, char** argv) {
 
     const auto path = find_model_file(model);
     if (!path.ok()) return fail(path.error());
-    const auto answer =
-        api_text([&](char** out) { return facet_inspect(path.value().c_str(), context, out); });
+    const auto answer = api_text([&](char** out) {
+        return facet_inspect(path.value().c_str(), context, no_measure ? 0 : 1, out);
+    });
     if (!answer.ok()) return fail(answer.error());
     if (json) {
         write_stdout(answer.value() + "\n");

@@ -202,7 +202,7 @@ TEST(CApi, ALoadedFileWithoutTokenizerStillComputes) {
 
 TEST(CApi, InspectCountsTheBytesOfAToken) {
     char* text = nullptr;
-    ASSERT_EQ(facet_inspect(kDemoModel, 0, &text), FACET_OK) << facet_last_error();
+    ASSERT_EQ(facet_inspect(kDemoModel, 0, 0, &text), FACET_OK) << facet_last_error();
     const Json report = Json::parse(text).take();
     facet_free(text);
     const Json& bytes = *report.find("bytes_per_token");

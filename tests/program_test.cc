@@ -14,7 +14,7 @@ namespace facet {
 namespace {
 
 const std::vector<std::string> kCommandNames = {"chat",   "run",   "inspect", "tokenize",
-                                                "render", "parse", "logits"};
+                                                "render", "parse", "logits",  "bench"};
 
 Json parsed(const std::string& text) {
     auto json = Json::parse(text);
@@ -294,9 +294,41 @@ TEST(Inspect, PrintsAPageAndJson) {
                              "Memory with a context of 1,024 tokens", "total"}) {
         EXPECT_NE(page.out.find(part), std::string::npos) << part;
     }
+    EXPECT_NE(page.out.find("Expected on this machine"), std::string::npos);
+    EXPECT_EQ(run_facet({"inspect", "--no-measure"}).out.find("Expected"), std::string::npos);
     const Json json = parsed(run_facet({"inspect", "--json"}).out);
     EXPECT_NE(json.find("bytes_per_token"), nullptr);
+    EXPECT_TRUE(json.find("memory_plan")->find("fits")->boolean);
+    const Json& decode = json.find("prediction")->find("decode")->items.front();
+    EXPECT_GT(decode.find("tokens_per_s")->to_double().value(), 0);
+    EXPECT_TRUE(
+        parsed(run_facet({"inspect", "--json", "--no-measure"}).out).find("prediction")->is_null());
     EXPECT_NE(run_facet({"inspect", "--tensors"}).out.find("token_embd.weight"), std::string::npos);
+}
+
+TEST(Bench, MeasuresAModelMadeInMemory) {
+    const ProgramResult result = run_facet({"bench", "--synthetic", "tiny", "--type", "q8_0", "-p",
+                                            "8", "-n", "4", "-d", "0,16", "-r", "2", "--json"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    const Json report = parsed(result.out);
+    EXPECT_EQ(member(report, "model"), "synthetic tiny q8_0");
+    const Json& machine = *report.find("machine");
+    for (const char* name : {"read_gb_per_s_before", "read_gb_per_s_after"})
+        EXPECT_GT(machine.find(name)->to_double().value(), 0);
+    std::vector<std::string> names;
+    for (const Json& test : report.find("tests")->items) {
+        names.push_back(member(test, "test"));
+        EXPECT_EQ(test.find("tokens_per_s")->find("runs")->items.size(), 2u);
+        EXPECT_EQ(test.find("ping_pong_ns")->items.size(), 3u);
+        EXPECT_EQ(test.find("peak_share")->is_null(), names.back().starts_with("tg"));
+    }
+    EXPECT_EQ(names, (std::vector<std::string>{"pp8", "tg4", "pp8@d16", "tg4@d16"}));
+}
+
+TEST(Bench, AFileAndASyntheticModelExcludeEachOther) {
+    EXPECT_EQ(run_facet({"bench", "--synthetic", "tiny", "-m", "x.gguf"}).code, 2);
+    EXPECT_EQ(run_facet({"bench", "--type", "Q4_0"}).code, 2);
+    EXPECT_EQ(run_facet({"bench", "--synthetic", "9b"}).code, 1);
 }
 
 }  // namespace

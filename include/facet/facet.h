@@ -67,13 +67,16 @@ facet_status facet_model_open(const char* path, const facet_model_options* optio
 void facet_model_close(facet_model* model);
 
 /* What a file holds, as JSON (docs/cli.md, `inspect --json`): variant, counts by type, bytes a
- * token by group, tensors, memory plan, warnings. `context` is the context length to plan for, 0 =
- * the default. */
-facet_status facet_inspect(const char* path, int32_t context, char** json);
+ * token by group, tensors, memory plan, KV memory of long contexts, warnings. `context` is the
+ * context length to plan for, 0 = the default. With `measure` not 0 this machine is measured for
+ * most of a second, and "prediction" says how fast the model will run on it and what limits it. */
+facet_status facet_inspect(const char* path, int32_t context, int32_t measure, char** json);
 
 /* Speed of a model on this machine, beside what the machine can do at best (docs/cli.md, `bench
- * --json`). options_json: {"prompt": [512], "generate": [64], "depth": [0], "repetitions": 5}, all
- * optional. `on_line`, if not null, receives a line of text for each measurement as it is made. */
+ * --json`). options_json: {"prompt": [512], "generate": [64], "depth": [0], "repetitions": 5,
+ * "synthetic": "26b-a4b", "type": "Q4_K_M"}, all optional. With "synthetic" the model is made in
+ * memory, of that shape and mix of types with random weights, and `path` may be null. `on_line`, if
+ * not null, receives a line of text for each measurement as it is made. */
 typedef void (*facet_line_fn)(const char* line, void* user);
 facet_status facet_bench(const char* path, const facet_model_options* model_options,
                          const char* options_json, facet_line_fn on_line, void* user, char** json);

@@ -117,6 +117,9 @@ struct Kernels {
     float (*exponential)(float x);
     // total = total * scale + part * part_scale over n values, a multiple of 16.
     void (*merge)(float* total, float scale, const float* part, float part_scale, int64_t n);
+    // Reads `bytes` (a multiple of 512) from end to end with the widest loads, as fast as memory
+    // allows; returns something that depends on all of them.
+    int64_t (*read)(const uint8_t* data, int64_t bytes);
 };
 
 // The tables. Scalar is everywhere, the others only in a build for their processor: x86-64, and

@@ -660,6 +660,26 @@ int64_t peak(int64_t rounds, int32_t* sink) {
     return rounds * kChains * R * 8;
 }
 
+// ---- the read bandwidth, to measure shares of it
+
+int64_t read(const uint8_t* data, int64_t bytes) {
+    constexpr int kChains = 8;  // no load waits for another
+    constexpr int kRegister = 4 * R;
+    I all[kChains];
+    for (int i = 0; i < kChains; ++i) all[i] = V::set(0);
+    for (int64_t at = 0; at < bytes; at += kChains * kRegister) {
+#pragma GCC unroll 8
+        for (int i = 0; i < kChains; ++i) all[i] = V::or_(all[i], V::load(data + at + i * kRegister));
+    }
+    int64_t sum = 0;
+    int32_t lanes[R];
+    for (int i = 0; i < kChains; ++i) {
+        V::store(lanes, all[i]);
+        for (int lane = 0; lane < R; ++lane) sum += lanes[lane];
+    }
+    return sum;
+}
+
 // In the order of StripType.
 constexpr Kernels kTable = {
     V::kName,
@@ -688,4 +708,5 @@ constexpr Kernels kTable = {
     add_values,
     exponential_of,
     merge,
+    read,
 };

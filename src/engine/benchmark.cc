@@ -1,7 +1,10 @@
 // pp N: N random ids (the first is <bos>), in batches, logits of the last id only. tg N: N decodes
-// of one random id each, logits every time, no sampling. @dD: D ids are in the cache before. One
-// run warms up; KV is cut back between runs. Source of the definitions: ggml-org/llama.cpp
-// tools/llama-bench/README.md.
+// of one random id each, logits every time, no sampling. @dD: D ids are in the cache before, not
+// timed. One run warms up; KV is cut back between runs. Source of the definitions:
+// ggml-org/llama.cpp tools/llama-bench/README.md.
+//
+// Memory is measured before and after each test, and the time of a cache line between cores after
+// each run: on a shared machine both change by themselves, and a speed without them says little.
 #include "engine/benchmark.h"
 
 #include <fmt/format.h>
@@ -13,6 +16,7 @@
 #include <random>
 
 #include "engine/session.h"
+#include "engine/token_cost.h"
 
 namespace facet {
 
@@ -23,48 +27,6 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
-
-// What a token costs at a position: bytes read when decoded alone, operations when computed in a
-// batch.
-class Cost {
-  public:
-    Cost(const LoadedModel& model, std::vector<uint64_t> kv_row_bytes)
-        : config_(model.config()),
-          bytes_(token_bytes(config_, model.weights())),
-          kv_row_bytes_(std::move(kv_row_bytes)) {}
-
-    double decode_bytes(int32_t position) const {
-        double bytes = static_cast<double>(bytes_.total());
-        for (size_t i = 0; i < config_.layers.size(); ++i)
-            bytes += static_cast<double>(kv_row_bytes_[i]) * visible(config_.layers[i], position);
-        return bytes;
-    }
-
-    // Without the head, which only the last token of a prompt goes through.
-    double prefill_operations(int32_t position) const {
-        double operations = 0;
-        for (const LayerConfig& layer : config_.layers) {
-            const double projections =
-                layer.query_width() * 2.0 + layer.kv_width() * (layer.value_is_key ? 1.0 : 2.0);
-            const double ffn = 3.0 * layer.ffn_width +
-                               3.0 * layer.experts_used * layer.expert_width + layer.experts;
-            operations += 2.0 * config_.width * (projections + ffn);
-            operations += 4.0 * layer.query_width() * visible(layer, position);
-        }
-        return operations;
-    }
-
-    double head_operations() const { return 2.0 * config_.width * config_.vocabulary; }
-
-  private:
-    static double visible(const LayerConfig& layer, int32_t position) {
-        return layer.sliding ? std::min(layer.window, position + 1) : position + 1;
-    }
-
-    const ModelConfig& config_;
-    TokenBytes bytes_;
-    std::vector<uint64_t> kv_row_bytes_;
-};
 
 // FNV-1a of the logits' bytes: equal on every machine that computes the same bits.
 std::string hash_of(std::span<const float> logits) {
@@ -81,7 +43,7 @@ Json rounded(double value, int digits) {
 // Time of each phase of the forward step between start() and stop(), summed.
 class PhaseProfile {
   public:
-    explicit PhaseProfile(const PhaseTimes* times) : times_(times) {}
+    explicit PhaseProfile(const PhaseTimes* times = nullptr) : times_(times) {}
 
     void start() { add(-1); }
     void stop() { add(1); }
@@ -108,100 +70,161 @@ class PhaseProfile {
     std::array<int64_t, kPhaseNames.size()> sums_ = {};
 };
 
+// Two measurements of one thing so far apart that they belong to two states of the machine.
+bool state_differs(double a, double b) {
+    return a > 0 && b > 0 && std::max(a, b) > 1.25 * std::min(a, b);
+}
+
 class Benchmark {
   public:
     Benchmark(Session& session, const BenchmarkOptions& options, const MachineSpeed& machine,
-              std::vector<uint64_t> kv_row_bytes)
+              const MemoryProbe& probe, std::vector<uint64_t> kv_row_bytes)
         : session_(session),
           options_(options),
           machine_(machine),
-          cost_(session.model(), std::move(kv_row_bytes)) {
+          probe_(probe),
+          kv_row_bytes_(std::move(kv_row_bytes)),
+          cost_(session.model().config(), session.model().weights()) {
         std::mt19937 random(42);
         ids_.resize(static_cast<size_t>(session.context()));
         const auto vocabulary = static_cast<uint32_t>(session.model().config().vocabulary);
         for (int32_t& id : ids_) id = static_cast<int32_t>(random() % vocabulary);
+        constexpr int32_t kUsualBos = 2;
         const auto tokenizer = session.model().tokenizer();
-        if (tokenizer.ok()) ids_[0] = tokenizer.value()->vocabulary().id_of(Special::kBos);
+        ids_[0] = tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kBos)
+                                 : std::min(kUsualBos, session.model().config().vocabulary - 1);
     }
 
     Result<Json> run(bool prompt, int32_t count, int32_t depth) {
-        std::vector<double> speeds;
-        PhaseProfile profile(session_.phase_times());
-        for (int32_t i = 0; i <= options_.repetitions; ++i) {
-            FACET_TRY(fill(depth));
-            if (i > 0) profile.start();
-            const Clock::time_point start = Clock::now();
-            if (prompt) {
-                FACET_TRY(session_.set_ids(
-                    std::span(ids_).first(static_cast<size_t>(depth + count)), {}));
-            } else {
-                for (int32_t n = 0; n < count; ++n)
-                    session_.append(ids_[static_cast<size_t>(depth + n)]);
-            }
-            if (i > 0) {
-                speeds.push_back(count / seconds_since(start));
-                profile.stop();
-            }
+        Runs runs;
+        runs.profile = PhaseProfile(session_.phase_times());
+        FACET_TRY(once(prompt, count, depth, nullptr));  // warms up
+        runs.before = probe_.measure(kProbeSeconds);
+        runs.ping_pong_ns.push_back(runs.before.ping_pong_ns);
+        for (int32_t i = 0; i < options_.repetitions; ++i) {
+            runs.speeds.push_back(count / FACET_TRY(once(prompt, count, depth, &runs.profile)));
+            if (i + 1 < options_.repetitions) runs.ping_pong_ns.push_back(probe_.ping_pong_ns());
         }
-        Json test = report(prompt, count, depth, speeds);
-        test.set("profile_ms_per_token", profile.per_token(count * options_.repetitions));
-        return test;
+        runs.after = probe_.measure(kProbeSeconds);
+        runs.ping_pong_ns.push_back(runs.after.ping_pong_ns);
+        return report(prompt, count, depth, std::move(runs));
     }
 
   private:
-    // Brings the cache to `depth` ids.
+    static constexpr double kProbeSeconds = 0.1;
+
+    struct Runs {
+        std::vector<double> speeds;        // tokens a second
+        std::vector<double> ping_pong_ns;  // before the first run and after each
+        PhaseProfile profile;
+        MemoryState before, after;
+    };
+
+    // Seconds of one run.
+    Result<double> once(bool prompt, int32_t count, int32_t depth, PhaseProfile* profile) {
+        FACET_TRY(fill(depth));
+        if (profile != nullptr) profile->start();
+        const Clock::time_point start = Clock::now();
+        if (prompt) {
+            FACET_TRY(
+                session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth + count)), {}));
+        } else {
+            for (int32_t n = 0; n < count; ++n)
+                session_.append(ids_[static_cast<size_t>(depth + n)]);
+        }
+        const double seconds = seconds_since(start);
+        if (profile != nullptr) profile->stop();
+        return seconds;
+    }
+
+    // Brings the cache to `depth` ids; what it already holds of them is kept.
     Status fill(int32_t depth) {
-        session_.forget();
-        if (depth > 0)
+        if (depth == 0) {
+            session_.forget();
+        } else {
             FACET_TRY(session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth)), {}));
+        }
         return {};
     }
 
-    Json report(bool prompt, int32_t count, int32_t depth, std::vector<double> speeds) const {
-        Json runs = Json::array();
-        for (const double speed : speeds) runs.push(rounded(speed, 3));
-        std::sort(speeds.begin(), speeds.end());
-        const double median = speeds[speeds.size() / 2];
+    Json report(bool prompt, int32_t count, int32_t depth, Runs runs) const {
+        Json speeds = Json::array(), ping_pongs = Json::array(), reads = Json::array();
+        for (const double speed : runs.speeds) speeds.push(rounded(speed, 3));
+        for (const double ping_pong : runs.ping_pong_ns) ping_pongs.push(rounded(ping_pong, 0));
+        for (const MemoryState& state : {runs.before, runs.after})
+            reads.push(rounded(state.read_gb_per_s, 2));
+        std::sort(runs.speeds.begin(), runs.speeds.end());
+        const double median = runs.speeds[runs.speeds.size() / 2];
         Json tokens_per_s = Json::object();
         tokens_per_s.set("median", rounded(median, 3))
-            .set("best", rounded(speeds.back(), 3))
-            .set("runs", std::move(runs));
-        double bytes = 0, operations = prompt ? cost_.head_operations() : 0;
-        for (int32_t n = 0; n < count; ++n) {
-            bytes += cost_.decode_bytes(depth + n);
-            operations += cost_.prefill_operations(depth + n);
-        }
+            .set("best", rounded(runs.speeds.back(), 3))
+            .set("runs", std::move(speeds));
+        double bytes = 0;
+        for (int32_t n = 0; n < count; ++n) bytes += cost_.decode_bytes(depth + n, kv_row_bytes_);
+        const double gb_per_s = bytes / count * median * 1e-9;
+        // The better of the two: a share must not look good because the machine was slow once.
+        const double read = std::max(runs.before.read_gb_per_s, runs.after.read_gb_per_s);
+        const double peak_share =
+            cost_.prompt_operations(depth, count) / count * median / machine_.int8_operations_per_s;
+        const auto [low, high] =
+            std::minmax_element(runs.ping_pong_ns.begin(), runs.ping_pong_ns.end());
         Json test = Json::object();
         test.set("test",
                  Json::of(fmt::format("{}{}{}", prompt ? "pp" : "tg", count,
                                       depth > 0 ? fmt::format("@d{}", depth) : std::string())));
         test.set("tokens_per_s", std::move(tokens_per_s));
-        const double gb_per_s = bytes / count * median * 1e-9;
-        const double share = operations / count * median / machine_.int8_operations_per_s;
         test.set("gb_per_s", prompt ? Json::null() : rounded(gb_per_s, 2));
-        test.set("bandwidth_share", prompt || machine_.read_gb_per_s == 0
-                                        ? Json::null()
-                                        : rounded(gb_per_s / machine_.read_gb_per_s, 4));
-        test.set("peak_share", prompt ? rounded(share, 4) : Json::null());
+        test.set("bandwidth_share",
+                 prompt || read == 0 ? Json::null() : rounded(gb_per_s / read, 4));
+        test.set("peak_share", prompt ? rounded(peak_share, 4) : Json::null());
         test.set("logits_hash", Json::of(hash_of(session_.logits())));
+        test.set("read_gb_per_s", std::move(reads)).set("ping_pong_ns", std::move(ping_pongs));
+        test.set("state_changed",
+                 Json::of(state_differs(*low, *high) ||
+                          state_differs(runs.before.read_gb_per_s, runs.after.read_gb_per_s)));
+        test.set("profile_ms_per_token",
+                 runs.profile.per_token(int64_t{count} * options_.repetitions));
         return test;
     }
 
     Session& session_;
     const BenchmarkOptions& options_;
-    MachineSpeed machine_;
-    Cost cost_;
+    const MachineSpeed& machine_;
+    const MemoryProbe& probe_;
+    std::vector<uint64_t> kv_row_bytes_;
+    TokenCost cost_;
     std::vector<int32_t> ids_;
 };
 
-Json machine_json(const MachineSpeed& before, const MachineSpeed& after) {
-    Json machine = Json::object();
-    machine.set("cpu", Json::of(before.processor)).set("isa", Json::of(before.isa));
-    machine.set("threads", Json::integer(before.threads));
-    machine.set("read_gb_per_s_before", rounded(before.read_gb_per_s, 2));
-    machine.set("read_gb_per_s_after", rounded(after.read_gb_per_s, 2));
-    machine.set("int8_peak_gop_per_s", rounded(before.int8_operations_per_s * 1e-9, 1));
-    return machine;
+Json machine_json(const MachineSpeed& machine, const MemoryState& before,
+                  const MemoryState& after) {
+    Json json = Json::object();
+    json.set("cpu", Json::of(machine.processor)).set("isa", Json::of(machine.isa));
+    json.set("threads", Json::integer(machine.threads));
+    json.set("read_gb_per_s_before", rounded(before.read_gb_per_s, 2));
+    json.set("read_gb_per_s_after", rounded(after.read_gb_per_s, 2));
+    json.set("ping_pong_ns_before", rounded(before.ping_pong_ns, 0));
+    json.set("ping_pong_ns_after", rounded(after.ping_pong_ns, 0));
+    json.set("state_changed", Json::of(state_differs(before.read_gb_per_s, after.read_gb_per_s) ||
+                                       state_differs(before.ping_pong_ns, after.ping_pong_ns)));
+    json.set("int8_peak_gop_per_s", rounded(machine.int8_operations_per_s * 1e-9, 1));
+    return json;
+}
+
+uint64_t peak_rss_bytes() {
+    struct rusage usage = {};
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+}
+
+int32_t longest(const BenchmarkOptions& options) {
+    int32_t context = 1;
+    for (const auto* list : {&options.prompt, &options.generate}) {
+        for (const int32_t count : *list) {
+            for (const int32_t depth : options.depth) context = std::max(context, count + depth);
+        }
+    }
+    return context;
 }
 
 Status check_lengths(const BenchmarkOptions& options, int32_t context) {
@@ -225,26 +248,32 @@ Status check_lengths(const BenchmarkOptions& options, int32_t context) {
 Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_options,
                            const BenchmarkOptions& options,
                            const std::function<void(const std::string&)>& progress) {
-    const MachineSpeed before = FACET_TRY(measure_machine(model_options.device));
-    progress(fmt::format("{}, {}, {} threads: reads {:.1f} GB/s, {:.0f} Gop/s of 8-bit products",
-                         before.processor, before.isa, before.threads, before.read_gb_per_s,
-                         before.int8_operations_per_s * 1e-9));
+    const MachineSpeed machine = FACET_TRY(measure_machine(model_options.device));
+    // The memory to measure on is given back while the model is loaded: it may need all there is.
+    const MemoryState before =
+        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes)).measure(0.5);
+    progress(
+        fmt::format("{}, {}, {} threads: reads {:.1f} GB/s, a cache line takes {:.0f} ns, "
+                    "{:.0f} Gop/s of 8-bit products",
+                    machine.processor, machine.isa, machine.threads, before.read_gb_per_s,
+                    before.ping_pong_ns, machine.int8_operations_per_s * 1e-9));
     const Clock::time_point start = Clock::now();
-    auto model = FACET_TRY(LoadedModel::open(path, model_options));
+    const bool synthetic = !options.synthetic.empty();
+    auto model = FACET_TRY(synthetic ? LoadedModel::synthetic(options.synthetic, options.type_mix,
+                                                              model_options.device)
+                                     : LoadedModel::open(path, model_options));
     const double load_seconds = seconds_since(start);
+    const uint64_t load_peak = peak_rss_bytes();
+    progress(fmt::format("loaded in {:.1f} s", load_seconds));
     const DevicePlan plan = FACET_TRY(plan_device(model_options.device, model->config()));
     FACET_TRY(check_lengths(options, model->config().context_length));
-    int32_t context = 1;
-    for (const auto* list : {&options.prompt, &options.generate}) {
-        for (const int32_t count : *list) {
-            for (const int32_t depth : options.depth) context = std::max(context, count + depth);
-        }
-    }
-    auto session = FACET_TRY(Session::create(model, context));
-    Benchmark benchmark(*session, options, before, plan.kv_row_bytes);
+    auto session = FACET_TRY(Session::create(model, longest(options)));
+    const MemoryProbe probe =
+        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes));
+    Benchmark benchmark(*session, options, machine, probe, plan.kv_row_bytes);
     Json tests = Json::array();
-    for (const bool prompt : {true, false}) {
-        for (const int32_t depth : options.depth) {
+    for (const int32_t depth : options.depth) {
+        for (const bool prompt : {true, false}) {
             for (const int32_t count : prompt ? options.prompt : options.generate) {
                 Json test = FACET_TRY(benchmark.run(prompt, count, depth));
                 progress(fmt::format("{}: {} tokens/s", test.find("test")->text,
@@ -253,15 +282,18 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
             }
         }
     }
-    const MachineSpeed after = FACET_TRY(measure_machine(model_options.device));
-    struct rusage usage = {};
-    getrusage(RUSAGE_SELF, &usage);
+    const MemoryState after = probe.measure(0.5);
     Json answer = Json::object();
-    answer.set("model", Json::of(path))
+    answer
+        .set("model", Json::of(synthetic ? fmt::format("synthetic {} {}", options.synthetic,
+                                                       options.type_mix)
+                                         : path))
         .set("device", Json::of(plan.name))
-        .set("machine", machine_json(before, after));
+        .set("machine", machine_json(machine, before, after));
     answer.set("load_seconds", rounded(load_seconds, 2));
-    answer.set("peak_rss_bytes", Json::integer(int64_t{usage.ru_maxrss} * 1024));
+    // The probe is no part of what running the model takes.
+    const uint64_t peak = std::max(load_peak, peak_rss_bytes() - probe.bytes());
+    answer.set("peak_rss_bytes", Json::number(fmt::format("{}", peak)));
     answer.set("tests", std::move(tests));
     return answer;
 }

@@ -16,9 +16,13 @@ struct BenchmarkOptions {
     std::vector<int32_t> generate = {64};  // tg N: N single random ids
     std::vector<int32_t> depth = {0};      // ids in the cache before, not timed
     int32_t repetitions = 5;               // after one run to warm up
+    // Instead of a file: a model of that shape with random weights, "26b-a4b", "31b" ...
+    std::string synthetic;
+    std::string type_mix = "Q4_K_M";  // of the synthetic model
 };
 
-// Opens the model and runs every test at every depth; `progress` receives a line for each.
+// Opens the model (`path` does not matter for a synthetic one) and runs every test at every depth;
+// `progress` receives a line for each.
 // The answer is the object of docs cli.md, `bench --json`. Errors: the model's, lengths beyond its
 // context.
 Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_options,

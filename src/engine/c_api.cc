@@ -89,6 +89,15 @@ ModelOptions model_options_of(const facet_model_options* from) {
     return options;
 }
 
+// A text in a request, if it is there.
+Status read_text(const Json& request, const char* name, std::string& text) {
+    const Json* value = request.find(name);
+    if (value == nullptr) return {};
+    if (!value->is_string()) return invalid_input(std::string(name) + ": expected a text");
+    text = value->text;
+    return {};
+}
+
 // A list of lengths in a request, if it is there.
 Status read_lengths(const Json& request, const char* name, std::vector<int32_t>& lengths) {
     const Json* list = request.find(name);
@@ -239,11 +248,11 @@ facet_status facet_model_open(const char* path, const facet_model_options* optio
 
 void facet_model_close(facet_model* model) { delete model; }
 
-facet_status facet_inspect(const char* path, int32_t context, char** json) {
+facet_status facet_inspect(const char* path, int32_t context, int32_t measure, char** json) {
     return guarded([&]() -> Status {
         FACET_TRY(require(path != nullptr && json != nullptr, "path, json"));
         *json = nullptr;
-        *json = copy_text(FACET_TRY(inspect_json(path, context)).dump());
+        *json = copy_text(FACET_TRY(inspect_json(path, context, measure != 0)).dump());
         return {};
     });
 }
@@ -251,9 +260,12 @@ facet_status facet_inspect(const char* path, int32_t context, char** json) {
 facet_status facet_bench(const char* path, const facet_model_options* model_options,
                          const char* options_json, facet_line_fn on_line, void* user, char** json) {
     return guarded([&]() -> Status {
-        FACET_TRY(require(path != nullptr && json != nullptr, "path, json"));
         const Json request = FACET_TRY(Json::parse(options_json != nullptr ? options_json : "{}"));
         BenchmarkOptions options;
+        FACET_TRY(read_text(request, "synthetic", options.synthetic));
+        FACET_TRY(read_text(request, "type", options.type_mix));
+        FACET_TRY(require((path != nullptr || !options.synthetic.empty()) && json != nullptr,
+                          "path, json"));
         FACET_TRY(read_lengths(request, "prompt", options.prompt));
         FACET_TRY(read_lengths(request, "generate", options.generate));
         FACET_TRY(read_lengths(request, "depth", options.depth));
@@ -263,9 +275,10 @@ facet_status facet_bench(const char* path, const facet_model_options* model_opti
         const auto progress = [&](const std::string& line) {
             if (on_line != nullptr) on_line(line.c_str(), user);
         };
-        *json = copy_text(
-            FACET_TRY(run_benchmark(path, model_options_of(model_options), options, progress))
-                .dump());
+        *json =
+            copy_text(FACET_TRY(run_benchmark(path != nullptr ? path : "",
+                                              model_options_of(model_options), options, progress))
+                          .dump());
         return {};
     });
 }

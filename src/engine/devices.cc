@@ -18,12 +18,25 @@ Error unknown_device(const std::string& name) {
     return unsupported(fmt::format("unknown device {}, this build has: cpu, reference", name));
 }
 
+int32_t thread_count(const DeviceOptions& options) {
+    if (options.threads > 0) return options.threads;
+    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+cpu::CpuOptions cpu_options(const DeviceOptions& options) {
+    cpu::CpuOptions cpu;
+    cpu.threads = options.threads;
+    cpu.isa = options.isa;
+    cpu.kv.type = options.kv;
+    return cpu;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const ModelConfig& config,
                                             const Weights& weights) {
     if (options.name.empty() || options.name == "cpu") {
-        return cpu::make_cpu_device(config, weights, {options.threads, options.isa});
+        return cpu::make_cpu_device(config, weights, cpu_options(options));
     }
     if (options.name == "reference") {
         if (!options.isa.empty()) {
@@ -37,20 +50,36 @@ Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const 
 }
 
 Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& config) {
-    if (options.name.empty() || options.name == "cpu") return cpu::plan_cpu_device(config, {});
+    if (options.name.empty() || options.name == "cpu") return cpu::plan_cpu_device(config, cpu_options(options));
     if (options.name == "reference") return plan_reference_device(config, {});
     return unknown_device(options.name);
 }
+
+Result<MemoryProbe> MemoryProbe::create(const DeviceOptions& options, int64_t bytes) {
+    MemoryProbe probe;
+    probe.kernels_ = FACET_TRY(cpu::choose_kernels(options.isa));
+    probe.threads_ = thread_count(options);
+    auto memory = cpu::make_probe_memory(probe.threads_, bytes);
+    if (memory.ok()) probe.memory_ = memory.take();
+    return probe;
+}
+
+MemoryState MemoryProbe::measure(double seconds) const {
+    MemoryState state;
+    state.ping_pong_ns = ping_pong_ns();
+    if (memory_.bytes() > 0)
+        state.read_gb_per_s = cpu::read_bandwidth(*kernels_, threads_, memory_, seconds);
+    return state;
+}
+
+double MemoryProbe::ping_pong_ns() const { return cpu::ping_pong_ns(); }
 
 Result<MachineSpeed> measure_machine(const DeviceOptions& options) {
     const cpu::Kernels* kernels = FACET_TRY(cpu::choose_kernels(options.isa));
     MachineSpeed speed;
     speed.processor = cpu::processor_name();
     speed.isa = kernels->name;
-    speed.threads = options.threads > 0
-                        ? options.threads
-                        : static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-    speed.read_gb_per_s = cpu::read_bandwidth(speed.threads);
+    speed.threads = thread_count(options);
     speed.int8_operations_per_s = cpu::int8_peak(*kernels, speed.threads);
     return speed;
 }

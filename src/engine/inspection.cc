@@ -1,10 +1,12 @@
-// What a model file holds, where the bytes of a token go, and what running it takes. Nothing is
-// computed, nothing loaded.
+// What a model file holds, where the bytes of a token go, what running it takes, and how fast this
+// machine will be at it. Nothing of the model is loaded.
 #include <fmt/format.h>
 
 #include <map>
 
+#include "base/memory.h"
 #include "engine/plumbing.h"
+#include "engine/prediction.h"
 #include "engine/session.h"
 
 namespace facet {
@@ -12,6 +14,12 @@ namespace facet {
 namespace {
 
 Json integer(uint64_t value) { return Json::number(fmt::format("{}", value)); }
+
+uint64_t tensor_bytes(const GgufFile& file) {
+    uint64_t bytes = 0;
+    for (const TensorView& tensor : file.tensors()) bytes += tensor.bytes.size();
+    return bytes;
+}
 
 // Tensor count and bytes for each type, the most bytes first.
 Json type_table(const GgufFile& file) {
@@ -61,11 +69,76 @@ Json tensor_list(const GgufFile& file) {
     return list;
 }
 
+Json rounded(double value, int digits) {
+    return Json::number(fmt::format("{:.{}f}", value, digits));
+}
+
+// KV memory of long contexts, in each form that a cache may have.
+Result<Json> kv_table(const ModelConfig& config) {
+    Json table = Json::array();
+    for (const int32_t context : {32768, 131072, 262144}) {
+        if (context > config.context_length) break;
+        Json row = Json::object();
+        row.set("context", Json::integer(context));
+        for (const auto& [name, type] : {std::pair{"f16_bytes", KvType::kF16}, {"q8_0_bytes", KvType::kQ8_0}}) {
+            DeviceOptions options;
+            options.kv = type;
+            const DevicePlan plan = FACET_TRY(plan_device(options, config));
+            row.set(name, integer(plan_kv(config, context, plan.batch_rows, plan.kv_row_bytes).bytes()));
+        }
+        table.push(std::move(row));
+    }
+    return table;
+}
+
+Json prediction_json(const char* length_name, int32_t length, const Prediction& prediction) {
+    Json json = Json::object();
+    json.set(length_name, Json::integer(length));
+    json.set("tokens_per_s", rounded(prediction.tokens_per_s, 2));
+    json.set("bytes_per_token", rounded(prediction.bytes, 0));
+    json.set("operations_per_token", rounded(prediction.operations, 0));
+    json.set("bound_by", Json::of(prediction.memory_bound ? "memory" : "arithmetic"));
+    return json;
+}
+
+// Measures this machine and says what the model will do on it.
+Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const Weights& weights,
+                        const DevicePlan& device) {
+    const MachineSpeed machine = FACET_TRY(measure_machine({}));
+    const MemoryState memory =
+        FACET_TRY(MemoryProbe::create({}, MemoryProbe::kQuickBytes)).measure(0.2);
+    if (memory.read_gb_per_s == 0) return Json::null();
+    const MachineLimits limits{memory.read_gb_per_s * 1e9, machine.int8_operations_per_s};
+    const TokenCost cost(config, weights);
+    Json decode = Json::array(), prefill = Json::array();
+    for (const int32_t depth : {0, 4096, 32768}) {
+        if (depth >= config.context_length) break;
+        decode.push(prediction_json("depth", depth,
+                                    predict_decode(cost, depth, device.kv_row_bytes, limits)));
+    }
+    for (const int32_t count : {512, 4096, 32768}) {
+        if (count > config.context_length) break;
+        prefill.push(
+            prediction_json("tokens", count,
+                            predict_prefill(cost, count, device.batch_rows,
+                                            static_cast<double>(tensor_bytes(file)), limits)));
+    }
+    Json answer = Json::object();
+    answer.set("cpu", Json::of(machine.processor)).set("isa", Json::of(machine.isa));
+    answer.set("threads", Json::integer(machine.threads));
+    answer.set("read_gb_per_s", rounded(memory.read_gb_per_s, 2));
+    answer.set("ping_pong_ns", rounded(memory.ping_pong_ns, 0));
+    answer.set("int8_peak_gop_per_s", rounded(machine.int8_operations_per_s * 1e-9, 1));
+    answer.set("reached_of_bandwidth", rounded(kReachedOfBandwidth, 2));
+    answer.set("reached_of_peak", rounded(kReachedOfPeak, 2));
+    answer.set("decode", std::move(decode)).set("prefill", std::move(prefill));
+    return answer;
+}
+
 Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePlan& device,
                  int32_t context) {
     const KvPlan kv = plan_kv(config, context, device.batch_rows, device.kv_row_bytes);
-    uint64_t weights = 0;
-    for (const TensorView& tensor : file.tensors()) weights += tensor.bytes.size();
+    const uint64_t weights = tensor_bytes(file);
     // Beside the device: the logits of a session.
     const uint64_t work =
         device.work_bytes + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
@@ -73,14 +146,17 @@ Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePl
     plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
     plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(kv.bytes()));
     plan.set("kv_sliding_bytes", integer(kv.sliding_bytes)).set("kv_global_bytes", integer(kv.global_bytes));
-    plan.set("work_bytes", integer(work))
-        .set("total_bytes", integer(weights + kv.bytes() + work));
+    const uint64_t total = weights + kv.bytes() + work;
+    const uint64_t available = available_memory_bytes();
+    plan.set("work_bytes", integer(work)).set("total_bytes", integer(total));
+    plan.set("available_bytes", available == UINT64_MAX ? Json::null() : integer(available));
+    plan.set("fits", Json::of(total <= available));
     return plan;
 }
 
 }  // namespace
 
-Result<Json> inspect_json(const std::string& path, int32_t context) {
+Result<Json> inspect_json(const std::string& path, int32_t context, bool measure) {
     const GgufFile file = FACET_TRY(GgufFile::open(path));
     const ModelConfig config = FACET_TRY(ModelConfig::from_gguf(file));
     const Weights weights = FACET_TRY(bind_weights(file, config));
@@ -105,6 +181,9 @@ Result<Json> inspect_json(const std::string& path, int32_t context) {
     answer.set("types", type_table(file))
         .set("bytes_per_token", token_table(token_bytes(config, weights)));
     answer.set("memory_plan", memory_plan(file, config, device, context));
+    answer.set("kv_by_context", FACET_TRY(kv_table(config)));
+    answer.set("prediction",
+               measure ? FACET_TRY(prediction(file, config, weights, device)) : Json::null());
     answer.set("warnings", std::move(warnings)).set("tensors", tensor_list(file));
     return answer;
 }

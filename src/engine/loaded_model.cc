@@ -5,6 +5,9 @@
 #include <cmath>
 #include <type_traits>
 
+#include "model/synthetic_weights.h"
+#include "model/type_mix.h"
+
 namespace facet {
 
 namespace {
@@ -37,6 +40,20 @@ Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path,
     }
     if (!options.vocab_only) FACET_TRY(model->load_weights(options.device));
     model->read_sampling_defaults();
+    return model;
+}
+
+Result<std::shared_ptr<LoadedModel>> LoadedModel::synthetic(const std::string& variant,
+                                                            const std::string& type_mix,
+                                                            const DeviceOptions& options) {
+    std::shared_ptr<LoadedModel> model(new LoadedModel());
+    model->tokenizer_error_ = "a synthetic model has no tokenizer";
+    model->config_ = FACET_TRY(ModelConfig::of_variant(variant));
+    const TypeMix mix = FACET_TRY(TypeMix::named(type_mix));
+    SyntheticWeights made = FACET_TRY(make_synthetic_weights(model->config_, mix));
+    model->weights_ = std::move(made.weights);
+    model->blocks_ = std::move(made.blocks);
+    model->device_ = FACET_TRY(make_device(options, model->config_, model->weights_));
     return model;
 }
 

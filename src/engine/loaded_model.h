@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/repeated_memory.h"
 #include "base/result.h"
 #include "engine/devices.h"
 #include "engine/sampler.h"
@@ -37,6 +38,13 @@ class LoadedModel {
     static Result<std::shared_ptr<LoadedModel>> open(const std::string& path,
                                                      const ModelOptions& options);
 
+    // A model of a variant's shapes with random weights (synthetic_weights.h): runs, has no
+    // tokenizer, and says nothing. Errors: an unknown variant or mix of types, the device's.
+    static Result<std::shared_ptr<LoadedModel>> synthetic(const std::string& variant,
+                                                          const std::string& type_mix,
+                                                          const DeviceOptions& options);
+
+    // Empty in a synthetic model.
     const GgufFile& file() const { return file_; }
     const ModelConfig& config() const { return config_; }
     const Weights& weights() const { return weights_; }
@@ -57,6 +65,7 @@ class LoadedModel {
     const std::vector<std::string>& warnings() const { return warnings_; }
 
   private:
+    LoadedModel() = default;
     explicit LoadedModel(GgufFile file) : file_(std::move(file)) {}
     Status load_text();
     void read_sampling_defaults();
@@ -68,6 +77,7 @@ class LoadedModel {
     std::string tokenizer_error_;
     std::vector<int32_t> suppressed_ids_;
     ModelConfig config_;
+    std::vector<RepeatedMemory> blocks_;  // what synthetic weights point into
     Weights weights_;
     SamplingOptions sampling_defaults_;
     std::vector<std::string> warnings_;

@@ -25,7 +25,8 @@ Result<Json> render_json(const LoadedModel& model, std::string_view request_json
 // "repaired", "malformed", "finish_reason"}; special strings in raw stand for the special tokens.
 Result<Json> parse_json(const LoadedModel& model, std::string_view request_json);
 
-// What a file holds and needs (facet_inspect). context 0 = the default.
-Result<Json> inspect_json(const std::string& path, int32_t context);
+// What a file holds and needs (facet_inspect). context 0 = the default; `measure`: say also how
+// fast it will be here.
+Result<Json> inspect_json(const std::string& path, int32_t context, bool measure);
 
 }  // namespace facet

@@ -28,6 +28,12 @@ constexpr VariantRow kVariants[] = {
     {"31B", 60, 5376, 21504, 0, 0, 0, 32, 16, 4, 1024, 5, 262144, 262144},
 };
 
+// Shapes that are no published variant: for measurements and tests.
+constexpr VariantRow kOtherShapes[] = {
+    {"26B-A4B-6L", 6, 2816, 2112, 128, 8, 704, 16, 8, 2, 1024, 5, 262144, 262144},
+    {"tiny", 6, 256, 192, 8, 4, 64, 4, 2, 1, 32, 2, 4096, 1024, 64, 128},
+};
+
 // Reads keys of one file; messages name the file and the key.
 class KeyReader {
   public:
@@ -299,6 +305,52 @@ Result<ModelConfig> ModelConfig::from_gguf(const GgufFile& file) {
     FACET_TRY(read_feed_forward(keys, config));
     FACET_TRY(name_variant(file, config));
     return config;
+}
+
+namespace {
+
+ModelConfig config_of(const VariantRow& row) {
+    ModelConfig config;
+    config.name = fmt::format("synthetic {}", row.name);
+    config.variant = row.name;
+    config.width = row.width;
+    config.vocabulary = row.vocabulary;
+    config.context_length = row.context_length;
+    config.norm_epsilon = 1e-6f;
+    config.logit_softcap = row.logit_softcap;
+    for (int32_t i = 0; i < row.layers; ++i) {
+        LayerConfig layer;
+        layer.sliding = (i + 1) % (row.sliding_per_global + 1) != 0;
+        layer.window = layer.sliding ? row.window : 0;
+        layer.head_size = layer.sliding ? row.head_size_sliding : row.head_size_global;
+        layer.query_heads = row.query_heads;
+        layer.kv_heads = layer.sliding ? row.kv_heads_sliding : row.kv_heads_global;
+        layer.value_is_key = !layer.sliding;
+        layer.rope_base = layer.sliding ? row.rope_base_sliding : row.rope_base_global;
+        layer.ffn_width = row.ffn_width;
+        layer.experts = row.experts;
+        layer.experts_used = row.experts_used;
+        layer.expert_width = row.expert_width;
+        config.layers.push_back(layer);
+    }
+    return config;
+}
+
+bool same_letters(std::string_view a, std::string_view b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](unsigned char x, unsigned char y) { return (x | 32) == (y | 32); });
+}
+
+}  // namespace
+
+Result<ModelConfig> ModelConfig::of_variant(std::string_view name) {
+    for (const VariantRow& row : kVariants) {
+        if (same_letters(name, row.name)) return config_of(row);
+    }
+    for (const VariantRow& row : kOtherShapes) {
+        if (same_letters(name, row.name)) return config_of(row);
+    }
+    return invalid_input(fmt::format("variant {}: expected 26b-a4b, 26b-a4b-6l or 31b", name));
 }
 
 LayerSizes largest_sizes(const ModelConfig& config) {

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -61,6 +62,11 @@ struct ModelConfig {
     // Errors: another architecture, a missing or contradicting key, a published variant that
     // differs from its row.
     static Result<ModelConfig> from_gguf(const GgufFile& file);
+
+    // The shape of a published variant without a file: "26b-a4b", "31b"; also "26b-a4b-6l", its
+    // first six layers, and "tiny", all of its kinds of parts in miniature. Case does not matter.
+    // Errors: another name.
+    static Result<ModelConfig> of_variant(std::string_view name);
 
     int32_t layer_count() const { return static_cast<int32_t>(layers.size()); }
 };

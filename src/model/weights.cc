@@ -146,13 +146,6 @@ Result<LayerWeights> bind_layer(Binder& binder, int32_t index, const ModelConfig
     return weights;
 }
 
-// Global layers rotate the first quarter of their pairs; 1e30 is what files use to stop the others.
-std::vector<float> default_rope_factors(int32_t pairs) {
-    std::vector<float> factors(static_cast<size_t>(pairs), 1e30f);
-    for (int32_t i = 0; i < pairs / 4; ++i) factors[static_cast<size_t>(i)] = 1.0f;
-    return factors;
-}
-
 Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& file,
                                              const ModelConfig& config) {
     int32_t pairs = 0;
@@ -189,6 +182,13 @@ Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config) {
                                                unused.size(), unused.front()));
     }
     return weights;
+}
+
+// Global layers rotate the first quarter of their pairs; 1e30 is what files use to stop the others.
+std::vector<float> default_rope_factors(int32_t pairs) {
+    std::vector<float> factors(static_cast<size_t>(pairs), 1e30f);
+    for (int32_t i = 0; i < pairs / 4; ++i) factors[static_cast<size_t>(i)] = 1.0f;
+    return factors;
 }
 
 std::vector<float> rope_frequencies(const LayerConfig& layer, const Weights& weights) {

@@ -82,6 +82,9 @@ struct Weights {
 // expected, found.
 Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config);
 
+// The rope_factors of a model whose file has none, for heads of that many pairs.
+std::vector<float> default_rope_factors(int32_t pairs);
+
 // The rotation frequencies of a layer's pairs, [h/2]: base^(-2i/h), divided by the factors on
 // global layers.
 std::vector<float> rope_frequencies(const LayerConfig& layer, const Weights& weights);
