@@ -30,7 +30,8 @@ typedef enum facet_status {
     FACET_ERROR_MEMORY = 3,      /* the machine cannot give the memory asked for */
     FACET_ERROR_UNSUPPORTED = 4, /* well-formed, but not something Facet does */
     FACET_ERROR_IO = 5,          /* the system failed to read or write */
-    FACET_ERROR_INTERNAL = 6     /* a mistake of ours */
+    FACET_ERROR_INTERNAL = 6,    /* a mistake of ours */
+    FACET_ERROR_CANCELLED = 7    /* a callback asked for it */
 } facet_status;
 
 /* The version of the library, for example "0.1.0". Static; do not free. */

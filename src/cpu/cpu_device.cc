@@ -699,8 +699,9 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
         }
     }
     const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-    PackedWeights packed = FACET_TRY(PackedWeights::pack(
-        config, weights, *kernels, options.threads > 0 ? options.threads : cores));
+    PackedWeights packed = FACET_TRY(
+        PackedWeights::pack(config, weights, *kernels,
+                            options.threads > 0 ? options.threads : cores, options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }

@@ -28,7 +28,11 @@ struct Opened {
 
     std::unique_ptr<Device> cpu(int32_t threads, const std::string& isa = "",
                                 int32_t batch_rows = 128) const {
-        return make_cpu_device(config, weights, {threads, isa, batch_rows}).take();
+        CpuOptions options;
+        options.threads = threads;
+        options.isa = isa;
+        options.batch_rows = batch_rows;
+        return make_cpu_device(config, weights, options).take();
     }
     std::unique_ptr<Device> reference() const {
         ReferenceOptions options;
@@ -137,7 +141,9 @@ TEST(CpuDevice, SequencesOfABatchDoNotSeeEachOther) {
 
 TEST(CpuDevice, RefusesAnInstructionSetThatIsNotThere) {
     const Opened model(kMoeModel);
-    EXPECT_FALSE(make_cpu_device(model.config, model.weights, {1, "amx", 16}).ok());
+    CpuOptions options;
+    options.isa = "amx";
+    EXPECT_FALSE(make_cpu_device(model.config, model.weights, options).ok());
 }
 
 }  // namespace

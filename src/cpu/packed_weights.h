@@ -1,7 +1,7 @@
 // All matrices of the model as strips, in memory of our own with 2 MiB pages.
 //
-// Packing reads the file once, with all threads, and drops the file's pages behind it. Vectors stay
-// where Weights holds them.
+// Packing reads the files once, with all threads (weight_loader.h). Vectors stay where Weights
+// holds them.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "cpu/kernels.h"
 #include "model/config.h"
+#include "model/device.h"
 #include "model/weights.h"
 
 namespace facet::cpu {
@@ -18,15 +19,17 @@ namespace facet::cpu {
 struct PackedMatrix {
     StripKernel kernel = nullptr;
     bool floats = false;  // takes unquantized activations
+    Matrix source;        // as the file has it
     const uint8_t* data = nullptr;
     int64_t rows = 0;
     int64_t columns = 0;
     int64_t blocks = 0;  // what the kernel takes: columns / 32, or columns for floats
     uint64_t strip_bytes = 0;
+    uint64_t stride = 0;  // from one strip to the next; another matrix's may lie between
     int64_t strips = 0;
 
     const uint8_t* strip(int64_t index) const {
-        return data + strip_bytes * static_cast<uint64_t>(index);
+        return data + stride * static_cast<uint64_t>(index);
     }
 };
 
@@ -45,9 +48,11 @@ struct ActivationForms {
 
 class PackedWeights {
   public:
-    // Errors: not enough memory, a matrix whose rows are no multiple of 32 values.
+    // Errors: not enough memory, a matrix whose rows are no multiple of 32 values, a file that can
+    // not be read, cancelled.
     static Result<PackedWeights> pack(const ModelConfig& config, const Weights& weights,
-                                      const Kernels& kernels, int32_t threads);
+                                      const Kernels& kernels, int32_t threads,
+                                      const LoadProgress& on_progress);
 
     const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
     const PackedMatrix& head() const { return head_; }

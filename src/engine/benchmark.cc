@@ -217,9 +217,10 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
             }
         }
     }
-    const MachineSpeed after = FACET_TRY(measure_machine(model_options.device));
+    // Measuring takes memory of its own.
     struct rusage usage = {};
     getrusage(RUSAGE_SELF, &usage);
+    const MachineSpeed after = FACET_TRY(measure_machine(model_options.device));
     Json answer = Json::object();
     answer.set("model", Json::of(path))
         .set("device", Json::of(plan.name))

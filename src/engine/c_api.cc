@@ -40,6 +40,7 @@ facet_status status_of(ErrorKind kind) {
         case ErrorKind::kOutOfMemory: return FACET_ERROR_MEMORY;
         case ErrorKind::kUnsupported: return FACET_ERROR_UNSUPPORTED;
         case ErrorKind::kIo: return FACET_ERROR_IO;
+        case ErrorKind::kCancelled: return FACET_ERROR_CANCELLED;
     }
     return FACET_ERROR_INTERNAL;
 }

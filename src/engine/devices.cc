@@ -23,7 +23,11 @@ Error unknown_device(const std::string& name) {
 Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const ModelConfig& config,
                                             const Weights& weights) {
     if (options.name.empty() || options.name == "cpu") {
-        return cpu::make_cpu_device(config, weights, {options.threads, options.isa});
+        cpu::CpuOptions cpu;
+        cpu.threads = options.threads;
+        cpu.isa = options.isa;
+        cpu.on_progress = options.on_progress;
+        return cpu::make_cpu_device(config, weights, cpu);
     }
     if (options.name == "reference") {
         if (!options.isa.empty()) {

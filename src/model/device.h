@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -41,6 +42,10 @@ struct DevicePlan {
     uint64_t kv_element_bytes = 0;  // of one KV element
     uint64_t work_bytes = 0;        // everything besides weights and KV
 };
+
+// Bytes of weights that are ready, of all, while a device is made: first 0, last all of them, in
+// the thread that makes it. False cancels.
+using LoadProgress = std::function<bool(uint64_t done, uint64_t total)>;
 
 class Device {
   public:
