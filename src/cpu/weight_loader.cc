@@ -16,6 +16,10 @@ namespace {
 // What a thread reads at a time: enough for a disk to run at its speed, little enough to stay in
 // the last-level cache until it is packed.
 constexpr uint64_t kJobBytes = 4 << 20;
+// Threads beside the packing ones, so that the disk works on while all of those pack.
+constexpr int32_t kWaiters = 2;
+// More can not use a machine's memory better, and each has a buffer.
+constexpr int32_t kPackersMax = 32;
 // The page cache is given back in steps of this, and each step starts one earlier than the last one
 // ended: a large page is given back only where a step covers it whole.
 constexpr uint64_t kDropBytes = 2 << 20;
@@ -96,7 +100,8 @@ Status Loader::run() {
     std::sort(jobs_.begin(), jobs_.end(),
               [](const Job& a, const Job& b) { return std::less<>()(a.rows.data, b.rows.data); });
     read_.resize(jobs_.size());
-    const auto threads = std::clamp<size_t>(jobs_.size(), 1, static_cast<size_t>(options_.threads));
+    const auto threads = std::clamp<size_t>(
+        jobs_.size(), 1, static_cast<size_t>(std::min(options_.threads, kPackersMax) + kWaiters));
     const uint64_t buffer_bytes = (job_bytes_ + kDropBytes - 1) / kDropBytes * kDropBytes;
     const ZeroedMemory buffers = FACET_TRY(ZeroedMemory::allocate_huge(buffer_bytes * threads));
     const auto buffer = [&](size_t thread) {
