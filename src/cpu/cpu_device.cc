@@ -118,6 +118,7 @@ class CpuDevice : public Device {
     // What one thread needs for itself.
     struct Thread {
         std::vector<float> tile, tile2;  // [kColumnsMax, strip rows]
+        std::vector<uint8_t> strips;     // mapped weights: a group's strips, packed
         TileRows gathered;               // [T, D] the rows of one expert
         std::vector<float> queries;      // [kQueriesMax, h]
         std::vector<float> outputs;      // [kQueriesMax, h]
@@ -198,6 +199,7 @@ void CpuDevice::make_buffers() {
         const auto tile = static_cast<size_t>(kColumnsMax * kernels_.rows);
         thread.tile.resize(tile);
         thread.tile2.resize(tile);
+        thread.strips.resize(kStripsPerGroup * packed_.scratch_bytes());
         thread.gathered = tiles(used > 0 ? batch_rows_ : 0, config_.width);
         thread.queries.resize(static_cast<size_t>(kQueriesMax * largest.head_size));
         thread.outputs.resize(thread.queries.size());
@@ -259,14 +261,16 @@ void CpuDevice::prepare(const float* x, int64_t row, int64_t first, int64_t coun
 void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                          int64_t stride, int32_t thread) {
     const Range mine = my_part(matrix.strips, thread);
-    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    float* tile = scratch.tile.data();
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
         const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+        const Strips strips = matrix.range(group, group_end, scratch.strips.data());
         for (int64_t t = 0; t < count; t += kColumnsMax) {
             const Tile input =
                 inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
             for (int64_t strip = group; strip < group_end; ++strip) {
-                matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile);
+                matrix.kernel(strips[strip], matrix.blocks, input, tile);
                 copy_tile(tile, strip, matrix.rows, t, input.count, out, stride);
             }
         }
@@ -279,12 +283,15 @@ void CpuDevice::multiply_gated(const PackedMatrix& gate, const PackedMatrix& up,
     Thread& scratch = threads_[static_cast<size_t>(thread)];
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup / 2) {
         const int64_t group_end = std::min(group + kStripsPerGroup / 2, mine.end);
+        uint8_t* packed = scratch.strips.data();
+        const Strips gate_strips = gate.range(group, group_end, packed),
+                     up_strips = up.range(group, group_end, packed + scratch.strips.size() / 2);
         for (int64_t t = 0; t < count; t += kColumnsMax) {
             const Tile input =
                 inputs.tile(t, static_cast<int>(std::min<int64_t>(kColumnsMax, count - t)));
             for (int64_t strip = group; strip < group_end; ++strip) {
-                gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data());
-                up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data());
+                gate.kernel(gate_strips[strip], gate.blocks, input, scratch.tile.data());
+                up.kernel(up_strips[strip], up.blocks, input, scratch.tile2.data());
                 kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
                                        int64_t{input.count} * kernels_.rows, scratch.tile.data());
                 copy_tile(scratch.tile.data(), strip, gate.rows, t, input.count, hidden, stride);
@@ -625,7 +632,8 @@ void CpuDevice::prepare_expert_rows(const LayerConfig& layer, int64_t rows, int3
 // this thread's strips.
 void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
-    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    float* tile = scratch.tile.data();
     const int64_t width = config_.width;
     const int height = kernels_.rows;
     const Range mine = my_part((width + height - 1) / height, thread);
@@ -636,19 +644,25 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
     for (int32_t e = 0; e < layer.experts; ++e) {
         const auto at = static_cast<size_t>(e);
         const int64_t first = groups_.first(e), count = groups_.count(e);
+        if (count == 0) continue;
         const PackedMatrix& down = packed.expert_down[at];
-        for (int64_t t = 0; t < count; t += kColumnsMax) {
-            const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
-            const Tile input = expert_row_.tile(first + t, now);
-            for (int64_t strip = mine.begin; strip < mine.end; ++strip) {
-                down.kernel(down.strip(strip), down.blocks, input, tile);
-                const int64_t row = strip * height,
-                              present = std::min<int64_t>(height, width - row);
-                for (int c = 0; c < now; ++c) {
-                    const int32_t pair = groups_.pair(first + t + c);
-                    const float weight = chosen_weights_[static_cast<size_t>(pair)];
-                    float* out = experts_.data() + (pair / layer.experts_used) * width + row;
-                    for (int64_t i = 0; i < present; ++i) out[i] += weight * tile[c * height + i];
+        for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
+            const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+            const Strips strips = down.range(group, group_end, scratch.strips.data());
+            for (int64_t t = 0; t < count; t += kColumnsMax) {
+                const int now = static_cast<int>(std::min<int64_t>(kColumnsMax, count - t));
+                const Tile input = expert_row_.tile(first + t, now);
+                for (int64_t strip = group; strip < group_end; ++strip) {
+                    down.kernel(strips[strip], down.blocks, input, tile);
+                    const int64_t row = strip * height,
+                                  present = std::min<int64_t>(height, width - row);
+                    for (int c = 0; c < now; ++c) {
+                        const int32_t pair = groups_.pair(first + t + c);
+                        const float weight = chosen_weights_[static_cast<size_t>(pair)];
+                        float* out = experts_.data() + (pair / layer.experts_used) * width + row;
+                        for (int64_t i = 0; i < present; ++i)
+                            out[i] += weight * tile[c * height + i];
+                    }
                 }
             }
         }
@@ -699,9 +713,11 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
         }
     }
     const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-    PackedWeights packed = FACET_TRY(
-        PackedWeights::pack(config, weights, *kernels,
-                            options.threads > 0 ? options.threads : cores, options.on_progress));
+    const int32_t threads = options.threads > 0 ? options.threads : cores;
+    PackedWeights packed =
+        FACET_TRY(options.mapped ? PackedWeights::map(config, weights, *kernels)
+                                 : PackedWeights::pack(config, weights, *kernels, threads,
+                                                       options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }

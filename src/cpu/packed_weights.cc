@@ -10,12 +10,10 @@
 
 namespace facet::cpu {
 
-namespace {
-
 // Lays the matrices of a model out in memory in the order a token reads them.
-class Plan {
+class StripPlan {
   public:
-    explicit Plan(const Kernels& kernels) : kernels_(kernels) {}
+    explicit StripPlan(const Kernels& kernels) : kernels_(kernels) {}
 
     Status add(const Matrix& source, PackedMatrix& packed, ActivationForms& forms) {
         if (source.data == nullptr) return {};
@@ -36,6 +34,7 @@ class Plan {
     }
 
     uint64_t bytes() const { return bytes_; }
+    uint64_t largest_strip_bytes() const { return largest_strip_bytes_; }
 
     // Sets the matrices' addresses; what has to be packed to them.
     std::vector<PackedPlace> places_in(uint8_t* memory) const {
@@ -69,6 +68,7 @@ class Plan {
         packed.blocks = floats ? source.columns : source.columns / 32;
         packed.strip_bytes = source.row_bytes() * static_cast<uint64_t>(kernels_.rows);
         packed.strips = (source.rows + kernels_.rows - 1) / kernels_.rows;
+        largest_strip_bytes_ = std::max(largest_strip_bytes_, packed.strip_bytes);
         return {};
     }
 
@@ -87,7 +87,10 @@ class Plan {
     const Kernels& kernels_;
     std::vector<Placed> placed_;
     uint64_t bytes_ = 0;
+    uint64_t largest_strip_bytes_ = 0;
 };
+
+namespace {
 
 // Both the files in the page cache and the strips, and something for everybody else.
 bool fits_beside_files(uint64_t bytes, const Weights& weights, uint64_t available) {
@@ -98,32 +101,55 @@ bool fits_beside_files(uint64_t bytes, const Weights& weights, uint64_t availabl
 
 }  // namespace
 
-Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weights& weights,
-                                          const Kernels& kernels, int32_t threads,
-                                          const LoadProgress& on_progress) {
-    PackedWeights packed;
-    packed.layers_.resize(weights.layers.size());
-    Plan plan(kernels);
+Strips PackedMatrix::pack(int64_t begin, int64_t end, uint8_t* scratch) const {
+    const auto height = static_cast<int>(strip_bytes / source.row_bytes());
+    for (int64_t strip = begin; strip < end; ++strip) {
+        pack_strip(source, strip * height, height,
+                   scratch + strip_bytes * static_cast<uint64_t>(strip - begin));
+    }
+    return {scratch, strip_bytes, begin};
+}
+
+Result<StripPlan> PackedWeights::plan(const ModelConfig& config, const Weights& weights,
+                                      const Kernels& kernels) {
+    StripPlan plan(kernels);
+    layers_.resize(weights.layers.size());
     for (size_t i = 0; i < weights.layers.size(); ++i) {
         const LayerWeights& from = weights.layers[i];
-        PackedLayer& to = packed.layers_[i];
-        FACET_TRY(plan.add(from.query, to.query, packed.forms_));
-        FACET_TRY(plan.add(from.key, to.key, packed.forms_));
-        FACET_TRY(plan.add(from.value, to.value, packed.forms_));
-        FACET_TRY(plan.add(from.output, to.output, packed.forms_));
-        FACET_TRY(plan.add(from.router, to.router, packed.router_forms_));
-        FACET_TRY(plan.add_pair(from.gate, to.gate, from.up, to.up, packed.forms_));
-        FACET_TRY(plan.add(from.down, to.down, packed.forms_));
+        PackedLayer& to = layers_[i];
+        FACET_TRY(plan.add(from.query, to.query, forms_));
+        FACET_TRY(plan.add(from.key, to.key, forms_));
+        FACET_TRY(plan.add(from.value, to.value, forms_));
+        FACET_TRY(plan.add(from.output, to.output, forms_));
+        FACET_TRY(plan.add(from.router, to.router, router_forms_));
+        FACET_TRY(plan.add_pair(from.gate, to.gate, from.up, to.up, forms_));
+        FACET_TRY(plan.add(from.down, to.down, forms_));
         const auto experts = static_cast<size_t>(config.layers[i].experts);
         for (auto* list : {&to.expert_gate, &to.expert_up, &to.expert_down}) list->resize(experts);
         for (size_t e = 0; e < experts; ++e) {
             const auto expert = static_cast<int32_t>(e);
             FACET_TRY(plan.add_pair(from.expert_gate[expert], to.expert_gate[e],
-                                    from.expert_up[expert], to.expert_up[e], packed.forms_));
-            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], packed.forms_));
+                                    from.expert_up[expert], to.expert_up[e], forms_));
+            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], forms_));
         }
     }
-    FACET_TRY(plan.add(weights.embedding, packed.head_, packed.forms_));
+    FACET_TRY(plan.add(weights.embedding, head_, forms_));
+    return plan;
+}
+
+Result<PackedWeights> PackedWeights::map(const ModelConfig& config, const Weights& weights,
+                                         const Kernels& kernels) {
+    PackedWeights mapped;
+    const StripPlan plan = FACET_TRY(mapped.plan(config, weights, kernels));
+    mapped.scratch_bytes_ = plan.largest_strip_bytes();
+    return mapped;
+}
+
+Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weights& weights,
+                                          const Kernels& kernels, int32_t threads,
+                                          const LoadProgress& on_progress) {
+    PackedWeights packed;
+    const StripPlan plan = FACET_TRY(packed.plan(config, weights, kernels));
     // The system would promise the memory and take it back by ending the program.
     const uint64_t available = available_memory_bytes();
     if (plan.bytes() > available) {
@@ -131,7 +157,7 @@ Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weigh
             ErrorKind::kOutOfMemory,
             fmt::format(
                 "the weights take {} MB and the machine has {} MB left; take a smaller file, or "
-                "--device reference, which leaves them on disk and is slow",
+                "--mmap, which leaves them in the file and is slow",
                 plan.bytes() / 1'000'000, available / 1'000'000)};
     }
     packed.memory_ = FACET_TRY(ZeroedMemory::allocate_huge(plan.bytes()));

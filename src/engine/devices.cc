@@ -26,6 +26,7 @@ Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const 
         cpu::CpuOptions cpu;
         cpu.threads = options.threads;
         cpu.isa = options.isa;
+        cpu.mapped = options.mapped;
         cpu.on_progress = options.on_progress;
         return cpu::make_cpu_device(config, weights, cpu);
     }

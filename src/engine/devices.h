@@ -15,6 +15,7 @@ struct DeviceOptions {
     std::string name;     // empty = the best this build has
     int32_t threads = 0;  // 0 = one a core
     std::string isa;      // instruction set of the CPU device; empty = the best of this machine
+    bool mapped = false;  // leave the weights in the file: starts at once, computes more slowly
     LoadProgress on_progress;  // while the CPU device packs its weights; may be empty
 };
 
