@@ -16,7 +16,7 @@ TEST(ProgressLine, FitsTheTerminal) {
 }
 
 TEST(ProgressLine, NamesTheUnitBehindTheNumbers) {
-    EXPECT_EQ(progress_line("w", 5, 10, 23, " MB"), "w [####....] 5/10 MB");
+    EXPECT_EQ(progress_line("w", 5, 10, 22, " MB"), "w [####....] 5/10 MB");
 }
 
 TEST(ProgressLine, SurvivesNumbersThatMakeNoSense) {
