@@ -28,6 +28,7 @@ Status api_status(facet_status status) {
         case FACET_ERROR_NOT_FOUND: return error(ErrorKind::kNotFound);
         case FACET_ERROR_MEMORY: return error(ErrorKind::kOutOfMemory);
         case FACET_ERROR_UNSUPPORTED: return error(ErrorKind::kUnsupported);
+        case FACET_ERROR_CANCELLED: return error(ErrorKind::kCancelled);
         case FACET_ERROR_IO:
         case FACET_ERROR_INTERNAL: break;
     }

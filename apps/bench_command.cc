@@ -7,6 +7,7 @@
 #include "api.h"
 #include "commands.h"
 #include "console.h"
+#include "loading_view.h"
 #include "model_file.h"
 #include "options.h"
 #include "terminal_text.h"
@@ -121,11 +122,13 @@ int run_bench(int argc, char** argv) {
         request.set("synthetic", Json::of(synthetic));
         if (!type.empty()) request.set("type", Json::of(type));
     }
-    const ApiModelOptions options(model);
+    ApiModelOptions options(model);
+    LoadingView view(path, *options.get());
     const auto report = api_text([&](char** out) {
         return facet_bench(path.c_str(), options.get(), request.dump().c_str(), show_line, nullptr,
                            out);
     });
+    view.end();
     if (!report.ok()) return fail(report.error());
     if (json) return write_stdout(report.value() + "\n") ? kExitOk : kExitFailed;
     const auto parsed = Json::parse(report.value());

@@ -8,7 +8,7 @@
 
 #include "console.h"
 #include "environment.h"
-#include "terminal_text.h"
+#include "loading_view.h"
 
 namespace facet::app {
 
@@ -45,20 +45,16 @@ ApiModelOptions::ApiModelOptions(const ModelOptions& options)
     options_.device = device_.empty() ? nullptr : device_.c_str();
     options_.isa = isa_.empty() ? nullptr : isa_.c_str();
     options_.threads = options.threads;
+    options_.mmap = options.mmap ? 1 : 0;
 }
 
 Result<Model> open_model(const ModelOptions& options, ModelUse use) {
     const std::string path = FACET_TRY(find_model_file(options.path));
-    const bool terminal = is_terminal(kStderr);
-    if (terminal) {
-        const std::string name = neutralize(std::filesystem::path(path).filename().string());
-        write_raw(kStderr, fmt::format("loading {} ...", name));
-    }
     ApiModelOptions api_options(options);
     api_options.get()->vocab_only = use == ModelUse::kTextOnly ? 1 : 0;
+    const LoadingView view(path, *api_options.get());
     facet_model* model = nullptr;
     const Status opened = api_status(facet_model_open(path.c_str(), api_options.get(), &model));
-    if (terminal) write_raw(kStderr, "\r\x1b[K");
     if (!opened.ok()) return Error(opened.error());
     return Model(model);
 }

@@ -28,7 +28,7 @@ class ApiModelOptions {
     facet_model_options options_ = facet_model_options_default();
 };
 
-// Finds and opens; a terminal shows that it is loading. Errors: as facet_model_open.
+// Finds and opens; a terminal shows how far it is, Ctrl-C gives up. Errors: as facet_model_open.
 Result<Model> open_model(const ModelOptions& options, ModelUse use);
 
 }  // namespace facet::app

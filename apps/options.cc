@@ -238,6 +238,7 @@ void add_model_options(OptionParser& parser, ModelOptions& options) {
     parser.integer("-t,--threads", "N", "worker threads (0: one a core)", 0, 4096, options.threads);
     parser.integer("-c,--ctx", "N", "context in tokens (0: the default)", 0, kInt32Max,
                    options.context);
+    parser.flag("--mmap", "start at once from the file, and answer slower", options.mmap);
     parser.unavailable("--kv");
 }
 

@@ -87,6 +87,7 @@ struct ModelOptions {
     std::string isa;     // empty: FACET_ISA, else the best of this machine
     int32_t threads = 0;
     int32_t context = 0;
+    bool mmap = false;
 };
 void add_model_file_option(OptionParser& parser, ModelOptions& options);
 void add_model_options(OptionParser& parser, ModelOptions& options);

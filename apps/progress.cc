@@ -16,8 +16,8 @@ constexpr auto kRedrawTime = std::chrono::milliseconds(100);
 
 }  // namespace
 
-ProgressBar::ProgressBar(std::string label)
-    : label_(std::move(label)), terminal_(is_terminal(kStderr)) {}
+ProgressBar::ProgressBar(std::string label, std::string unit)
+    : label_(std::move(label)), unit_(std::move(unit)), terminal_(is_terminal(kStderr)) {}
 
 void ProgressBar::update(int done, int total) {
     const auto now = Clock::now();
@@ -25,7 +25,8 @@ void ProgressBar::update(int done, int total) {
     drawn_ = now;
     shown_ = true;
     write_raw(kStderr,
-              "\r" + progress_line(label_, done, total, terminal_size(kStderr).columns) + "\x1b[K");
+              "\r" + progress_line(label_, done, total, terminal_size(kStderr).columns, unit_) +
+                  "\x1b[K");
 }
 
 void ProgressBar::clear() {
@@ -33,8 +34,9 @@ void ProgressBar::clear() {
     shown_ = false;
 }
 
-std::string progress_line(const std::string& label, int done, int total, int columns) {
-    const std::string count = fmt::format("{}/{}", grouped(done), grouped(total));
+std::string progress_line(const std::string& label, int done, int total, int columns,
+                          const std::string& unit) {
+    const std::string count = fmt::format("{}/{}{}", grouped(done), grouped(total), unit);
     const int room = columns - static_cast<int>(label.size() + count.size()) - 6;
     const int width = std::clamp(room, 0, 40);
     if (width < 5 || total <= 0) return count;

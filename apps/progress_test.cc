@@ -15,6 +15,10 @@ TEST(ProgressLine, FitsTheTerminal) {
     }
 }
 
+TEST(ProgressLine, NamesTheUnitBehindTheNumbers) {
+    EXPECT_EQ(progress_line("w", 5, 10, 22, " MB"), "w [####....] 5/10 MB");
+}
+
 TEST(ProgressLine, SurvivesNumbersThatMakeNoSense) {
     EXPECT_EQ(progress_line("work", 5, 0, 80), "5/0");
     EXPECT_EQ(progress_line("w", 20, 10, 20), "w [########] 20/10");

@@ -56,6 +56,53 @@ TEST(CApi, OpeningWhatIsNoModelSaysWhy) {
     EXPECT_NE(std::string(facet_last_error()).find("abacus"), std::string::npos);
 }
 
+TEST(CApi, OpeningReportsItsProgressAndCanBeGivenUp) {
+    struct Seen {
+        uint64_t done = 1, total = 0;
+        int calls = 0, allowed = 0;
+    };
+    Seen seen;
+    facet_model_options options = facet_model_options_default();
+    options.load_user = &seen;
+    options.on_load = [](uint64_t done, uint64_t total, void* user) {
+        Seen& to = *static_cast<Seen*>(user);
+        to.done = done;
+        to.total = total;
+        return to.calls++ < to.allowed ? 0 : 1;
+    };
+    facet_model* model = nullptr;
+    EXPECT_EQ(facet_model_open(kDemoModel, &options, &model), FACET_ERROR_CANCELLED);
+    EXPECT_EQ(model, nullptr);
+    EXPECT_EQ(seen.done, 0u);
+    EXPECT_NE(std::string(facet_last_error()).find("cancelled"), std::string::npos);
+    seen.allowed = 1 << 20;
+    ASSERT_EQ(facet_model_open(kDemoModel, &options, &model), FACET_OK) << facet_last_error();
+    EXPECT_GT(seen.total, 1000000u);
+    EXPECT_EQ(seen.done, seen.total);
+    facet_model_close(model);
+}
+
+TEST(CApi, MappedWeightsGiveTheSameLogits) {
+    std::vector<float> logits[2];
+    for (const int32_t mapped : {0, 1}) {
+        facet_model_options options = facet_model_options_default();
+        options.mmap = mapped;
+        facet_model* model = nullptr;
+        ASSERT_EQ(facet_model_open(kDemoModel, &options, &model), FACET_OK) << facet_last_error();
+        facet_session* session = nullptr;
+        ASSERT_EQ(facet_session_create(model, nullptr, &session), FACET_OK);
+        const int32_t ids[] = {2, 100, 200, 300};
+        const int32_t position = 3;
+        logits[mapped].resize(1 << 19);
+        ASSERT_EQ(facet_session_logits(session, ids, 4, &position, 1, logits[mapped].data()),
+                  FACET_OK)
+            << facet_last_error();
+        facet_session_destroy(session);
+        facet_model_close(model);
+    }
+    EXPECT_EQ(logits[0], logits[1]);
+}
+
 TEST(CApi, NullArgumentsAreErrors) {
     Handles handles;
     char* json = nullptr;

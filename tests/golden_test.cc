@@ -164,9 +164,10 @@ class GoldenGreedy : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenGreedy, AnswersAreTheReferencesTokens) {
     const Golden golden("demo");
+    ModelOptions model_options;
+    model_options.device.name = GetParam();
     auto model =
-        LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), {{GetParam(), 0, ""}})
-            .take();
+        LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), model_options).take();
     auto session = Session::create(model, 0).take();
     GenerationOptions options;
     options.sampling.temperature = 0;

@@ -30,7 +30,8 @@ typedef enum facet_status {
     FACET_ERROR_MEMORY = 3,      /* the machine cannot give the memory asked for */
     FACET_ERROR_UNSUPPORTED = 4, /* well-formed, but not something Facet does */
     FACET_ERROR_IO = 5,          /* the system failed to read or write */
-    FACET_ERROR_INTERNAL = 6     /* a mistake of ours */
+    FACET_ERROR_INTERNAL = 6,    /* a mistake of ours */
+    FACET_ERROR_CANCELLED = 7    /* a callback asked for it */
 } facet_status;
 
 /* The version of the library, for example "0.1.0". Static; do not free. */
@@ -49,17 +50,28 @@ void facet_free(void* pointer);
 
 typedef struct facet_model facet_model;
 
+/* Bytes of weights that are ready, of all, while a model opens: in the thread of the call, first
+ * with `done` 0, last with `done` equal to `total`. Return 0 to go on, anything else to give up
+ * (FACET_ERROR_CANCELLED). Not called where nothing is repacked. */
+typedef int (*facet_load_fn)(uint64_t done, uint64_t total, void* user);
+
 typedef struct facet_model_options {
     const char* device; /* "cpu", "reference", or null for the best this build has */
     const char* isa; /* the CPU device's instruction set, as "avx2"; null = this machine's best */
     int32_t threads; /* worker threads; 0 = one a core */
     int32_t vocab_only; /* 1: load the tokenizer only; the file may be vocabulary-only */
+    int32_t mmap;       /* 1: leave the weights in the file and repack them each time they are used:
+                           opens at once, takes little memory of its own, computes more slowly */
+    facet_load_fn on_load; /* progress of opening; may be null */
+    void* load_user;       /* handed to on_load */
 } facet_model_options;
 
 facet_model_options facet_model_options_default(void);
 
-/* Opens a Gemma 4 GGUF file (or the first file of a split one). Weights are mapped, not copied.
- * Errors: no such file, not a GGUF, another architecture, an inconsistent or damaged file.
+/* Opens a Gemma 4 GGUF file (or the first file of a split one). The CPU device reads the file once
+ * and repacks its weights into memory of its own, unless `mmap` says otherwise; the file must stay
+ * as it is while the model is open. Errors: no such file, not a GGUF, another architecture, an
+ * inconsistent or damaged file, one that changes while it is read, not enough memory, cancelled.
  * `options` may be null. */
 facet_status facet_model_open(const char* path, const facet_model_options* options,
                               facet_model** out);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 
@@ -23,6 +24,35 @@ TEST(MappedFile, ShowsTheWholeFile) {
     ASSERT_TRUE(file.ok()) << file.error().message;
     EXPECT_EQ(text_of(file.value()), content);
     EXPECT_EQ(file.value().path(), path);
+}
+
+TEST(MappedFile, ReadingPastTheMappingGivesTheSameBytes) {
+    const ScratchDirectory scratch;
+    const std::string content = std::string(10000, 'a') + "end";
+    auto file = MappedFile::open(scratch.write("f", content));
+    ASSERT_TRUE(file.ok());
+    uint8_t bytes[5];
+    ASSERT_TRUE(file.value().read(9998, bytes).ok());
+    EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(bytes), 5), "aaend");
+    file.value().drop_from_cache(0, 10003);
+    ASSERT_TRUE(file.value().read(9998, bytes).ok());
+    EXPECT_EQ(std::string_view(reinterpret_cast<const char*>(bytes), 5), "aaend");
+    EXPECT_TRUE(file.value().check_unchanged().ok());
+}
+
+TEST(MappedFile, AFileThatIsCutShortIsAnErrorWhereItIsRead) {
+    const ScratchDirectory scratch;
+    const std::string path = scratch.write("f", std::string(10000, 'a'));
+    const auto file = MappedFile::open(path);
+    ASSERT_TRUE(file.ok());
+    std::filesystem::resize_file(path, 100);
+    uint8_t bytes[200];
+    const Status read = file.value().read(0, bytes);
+    ASSERT_FALSE(read.ok());
+    EXPECT_EQ(read.error().kind, ErrorKind::kIo);
+    EXPECT_NE(read.error().message.find("expected 10000 bytes, found 100"), std::string::npos)
+        << read.error().message;
+    EXPECT_FALSE(file.value().check_unchanged().ok());
 }
 
 TEST(MappedFile, MovingKeepsTheAddress) {

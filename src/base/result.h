@@ -18,6 +18,7 @@ enum class ErrorKind {
     kOutOfMemory,   // the machine cannot give what was asked
     kUnsupported,   // well-formed, but not something Facet does
     kIo,            // the system failed to read or write
+    kCancelled,     // whoever asked for it wanted it no longer
 };
 
 struct Error {

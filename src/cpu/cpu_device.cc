@@ -129,6 +129,7 @@ class CpuDevice : public Device {
     // What one thread needs for itself.
     struct Thread {
         std::vector<float> tile, tile2;  // [kColumnsMax, strip rows]
+        std::vector<uint8_t> strips;     // mapped weights: a group's strips, packed
         TileRows gathered;               // [T, D] the rows of one expert
     };
 
@@ -205,6 +206,7 @@ void CpuDevice::make_buffers() {
         const auto tile = static_cast<size_t>(kColumnsMax * kernels_.rows);
         thread.tile.resize(tile);
         thread.tile2.resize(tile);
+        thread.strips.resize(kStripsPerGroup * packed_.scratch_bytes());
         thread.gathered = tiles(used > 0 ? batch_rows_ : 0, config_.width);
     }
 }
@@ -233,18 +235,20 @@ void CpuDevice::prepare(const float* x, int64_t row, int64_t first, int64_t coun
 void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                          int64_t stride, int32_t thread) {
     const Range mine = my_part(matrix.strips, thread);
-    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    float* tile = scratch.tile.data();
     const TileCut cut(0, count);
     for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
         const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+        const Strips strips = matrix.range(group, group_end, scratch.strips.data());
         for (int64_t t = 0; t < cut.tiles(); ++t) {
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
                 const int64_t ahead = strip + kStripsPerGroup;
                 const bool fetches = t == 0 && count >= kRowsToFetch && ahead < mine.end;
-                matrix.kernel(matrix.strip(strip), matrix.blocks, input, tile,
-                              fetches ? matrix.strip(ahead) : nullptr);
+                matrix.kernel(strips[strip], matrix.blocks, input, tile,
+                              fetches ? matrix.packed_strip(ahead) : nullptr);
                 copy_tile(tile, strip, matrix.rows, place.first, input.count, out, stride);
             }
         }
@@ -258,6 +262,9 @@ void CpuDevice::multiply_gated(Gated matrices, Range strips, TileRows& inputs, i
     const TileCut cut(0, count);
     for (int64_t group = strips.begin; group < strips.end; group += kStripsPerGroup / 2) {
         const int64_t group_end = std::min(group + kStripsPerGroup / 2, strips.end);
+        uint8_t* packed = scratch.strips.data();
+        const Strips gate_strips = gate.range(group, group_end, packed),
+                     up_strips = up.range(group, group_end, packed + scratch.strips.size() / 2);
         for (int64_t t = 0; t < cut.tiles(); ++t) {
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
@@ -266,14 +273,14 @@ void CpuDevice::multiply_gated(Gated matrices, Range strips, TileRows& inputs, i
                 const bool fetches = t == 0 && count >= kRowsToFetch;
                 const uint8_t *next_gate = nullptr, *next_up = nullptr;
                 if (fetches && ahead < strips.end) {
-                    next_gate = gate.strip(ahead);
-                    next_up = up.strip(ahead);
+                    next_gate = gate.packed_strip(ahead);
+                    next_up = up.packed_strip(ahead);
                 } else if (fetches && next != nullptr && ahead - strips.end < next->gate->strips) {
-                    next_gate = next->gate->strip(ahead - strips.end);
-                    next_up = next->up->strip(ahead - strips.end);
+                    next_gate = next->gate->packed_strip(ahead - strips.end);
+                    next_up = next->up->packed_strip(ahead - strips.end);
                 }
-                gate.kernel(gate.strip(strip), gate.blocks, input, scratch.tile.data(), next_gate);
-                up.kernel(up.strip(strip), up.blocks, input, scratch.tile2.data(), next_up);
+                gate.kernel(gate_strips[strip], gate.blocks, input, scratch.tile.data(), next_gate);
+                up.kernel(up_strips[strip], up.blocks, input, scratch.tile2.data(), next_up);
                 kernels_.gelu_multiply(scratch.tile.data(), scratch.tile2.data(),
                                        int64_t{input.count} * kernels_.rows, scratch.tile.data());
                 copy_tile(scratch.tile.data(), strip, gate.rows, place.first, input.count, hidden,
@@ -542,7 +549,8 @@ void CpuDevice::prepare_expert_rows(const LayerConfig& layer, int64_t rows, int3
 // this thread's strips.
 void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
-    float* tile = threads_[static_cast<size_t>(thread)].tile.data();
+    Thread& scratch = threads_[static_cast<size_t>(thread)];
+    float* tile = scratch.tile.data();
     const int64_t width = config_.width;
     const int height = kernels_.rows;
     const Range mine = my_part((width + height - 1) / height, thread);
@@ -558,6 +566,7 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
         const TileCut cut(groups_.first(e), groups_.count(e));
         for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
             const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
+            const Strips strips = down.range(group, group_end, scratch.strips.data());
             for (int64_t t = 0; t < cut.tiles(); ++t) {
                 const TileCut::Place place = cut.tile(t);
                 const Tile input = expert_row_.tile(place.first, place.count);
@@ -566,11 +575,11 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
                     const bool fetches = t == 0 && groups_.count(e) >= kRowsToFetch;
                     const uint8_t* fetched = nullptr;
                     if (fetches && ahead < mine.end) {
-                        fetched = down.strip(ahead);
+                        fetched = down.packed_strip(ahead);
                     } else if (fetches && next != nullptr && mine.begin + ahead < 2 * mine.end) {
-                        fetched = next->strip(mine.begin + ahead - mine.end);
+                        fetched = next->packed_strip(mine.begin + ahead - mine.end);
                     }
-                    down.kernel(down.strip(strip), down.blocks, input, tile, fetched);
+                    down.kernel(strips[strip], down.blocks, input, tile, fetched);
                     add_expert(layer, place, strip, tile);
                 }
             }
@@ -630,8 +639,11 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
     const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
     FACET_TRY(CpuAttention::check(config));
     const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-    PackedWeights packed = FACET_TRY(PackedWeights::pack(
-        config, weights, *kernels, options.threads > 0 ? options.threads : cores));
+    const int32_t threads = options.threads > 0 ? options.threads : cores;
+    PackedWeights packed =
+        FACET_TRY(options.mapped ? PackedWeights::map(config, weights, *kernels)
+                                 : PackedWeights::pack(config, weights, *kernels, threads,
+                                                       options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }

@@ -16,12 +16,15 @@ struct CpuOptions {
     int32_t threads = 0;       // 0 = one a core
     std::string isa;           // a kernel table's name; empty = the best
     int32_t batch_rows = 512;  // the most rows of one batch
+    bool mapped = false;       // pack strips from the mapped file each time they are used
+    LoadProgress on_progress;  // of packing; may be empty
     KvOptions kv = {};
 };
 
-// Packs the weights (reads the whole file). config and weights must outlive the device, and so must
-// the file, from which embedding rows are still read. Errors: an unknown or impossible instruction
-// set, not enough memory, unsupported shapes.
+// Packs the weights (reads the whole file), or leaves them in the file if `mapped`: the same
+// results, slower. config and weights must outlive the device, and so must the file, from which
+// embedding rows are still read. Errors: an unknown or impossible instruction
+// set, not enough memory, unsupported shapes, a file that can not be read, cancelled.
 Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
                                                 const CpuOptions& options);
 

@@ -6,6 +6,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <random>
 
 #include "cpu/cpu_kernels.h"
@@ -28,7 +29,11 @@ struct Opened {
 
     std::unique_ptr<Device> cpu(int32_t threads, const std::string& isa = "",
                                 int32_t batch_rows = 128) const {
-        return make_cpu_device(config, weights, {threads, isa, batch_rows}).take();
+        CpuOptions options;
+        options.threads = threads;
+        options.isa = isa;
+        options.batch_rows = batch_rows;
+        return make_cpu_device(config, weights, options).take();
     }
     std::unique_ptr<Device> reference() const {
         ReferenceOptions options;
@@ -99,6 +104,23 @@ TEST_P(CpuDevices, ChunksThreadsAndInstructionSetsChangeNoBit) {
     }
 }
 
+TEST_P(CpuDevices, WeightsLeftInTheFileGiveTheSameBits) {
+    const Opened model(GetParam());
+    const auto ids = random_ids(70, model.config.vocabulary);
+    const auto expected = model.logits(*model.cpu(1), ids, 128);
+    CpuOptions options;
+    options.mapped = true;
+    for (const Kernels* kernels : usable_kernels()) {
+        options.isa = kernels->name;
+        for (const int32_t threads : {1, 2}) {
+            options.threads = threads;
+            const auto device = make_cpu_device(model.config, model.weights, options).take();
+            EXPECT_TRUE(bit_equal(model.logits(*device, ids, 64), expected)) << kernels->name;
+            EXPECT_TRUE(bit_equal(model.logits(*device, ids, 1), expected)) << kernels->name;
+        }
+    }
+}
+
 TEST_P(CpuDevices, ComesCloseToTheReference) {
     const Opened model(GetParam());
     const auto ids = random_ids(200, model.config.vocabulary);
@@ -135,9 +157,73 @@ TEST(CpuDevice, SequencesOfABatchDoNotSeeEachOther) {
     EXPECT_EQ(std::memcmp(&logits[vocabulary], &alone_b[19 * vocabulary], vocabulary * 4), 0);
 }
 
+TEST(CpuDevice, LoadingTellsHowFarItIsFromNothingToAll) {
+    const Opened model(kMoeModel);
+    std::vector<uint64_t> seen;
+    uint64_t all = 0;
+    CpuOptions options;
+    options.threads = 2;
+    options.on_progress = [&](uint64_t done, uint64_t total) {
+        seen.push_back(done);
+        all = total;
+        return true;
+    };
+    ASSERT_TRUE(make_cpu_device(model.config, model.weights, options).ok());
+    ASSERT_GE(seen.size(), 2u);
+    EXPECT_EQ(seen.front(), 0u);
+    EXPECT_EQ(seen.back(), all);
+    EXPECT_GT(all, model.weights.embedding.bytes());
+    EXPECT_TRUE(std::is_sorted(seen.begin(), seen.end()));
+}
+
+TEST(CpuDevice, LoadingCanBeCancelledAtAnyMoment) {
+    const Opened model(kMoeModel);
+    // How often it is asked depends on how the threads share the work, but twice it is at least.
+    for (const int allowed : {0, 1, 2, 3, 5, 8}) {
+        int calls = 0;
+        CpuOptions options;
+        options.threads = 2;
+        options.on_progress = [&](uint64_t, uint64_t) { return calls++ < allowed; };
+        const auto device = make_cpu_device(model.config, model.weights, options);
+        ASSERT_TRUE(!device.ok() || (calls <= allowed && calls >= 2));
+        if (device.ok()) continue;
+        EXPECT_EQ(device.error().kind, ErrorKind::kCancelled);
+        EXPECT_EQ(calls, allowed + 1) << "called again after it said no";
+    }
+    CpuOptions options;
+    options.on_progress = [](uint64_t done, uint64_t total) { return done < total; };
+    EXPECT_FALSE(make_cpu_device(model.config, model.weights, options).ok());
+}
+
+TEST(CpuDevice, AFileThatIsCutShortOrChangedWhileItLoadsIsAnError) {
+    const ScratchDirectory scratch;
+    const std::string path = scratch.path() + "/model.gguf";
+    const auto copy = [&] {
+        std::filesystem::copy_file(kMoeModel, path,
+                                   std::filesystem::copy_options::overwrite_existing);
+    };
+    copy();
+    const Opened cut(path);
+    std::filesystem::resize_file(path, std::filesystem::file_size(path) / 2);
+    const auto device = make_cpu_device(cut.config, cut.weights, {});
+    ASSERT_FALSE(device.ok());
+    EXPECT_EQ(device.error().kind, ErrorKind::kIo);
+    EXPECT_NE(device.error().message.find("cut short"), std::string::npos);
+
+    copy();
+    const Opened changed(path);
+    std::filesystem::last_write_time(
+        path, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
+    const auto other = make_cpu_device(changed.config, changed.weights, {});
+    ASSERT_FALSE(other.ok());
+    EXPECT_NE(other.error().message.find("changed"), std::string::npos);
+}
+
 TEST(CpuDevice, RefusesAnInstructionSetThatIsNotThere) {
     const Opened model(kMoeModel);
-    EXPECT_FALSE(make_cpu_device(model.config, model.weights, {1, "amx", 16}).ok());
+    CpuOptions options;
+    options.isa = "amx";
+    EXPECT_FALSE(make_cpu_device(model.config, model.weights, options).ok());
 }
 
 }  // namespace

@@ -1,31 +1,58 @@
 #include "cpu/packed_weights.h"
 
 #include <fmt/format.h>
-#include <sys/mman.h>
 
-#include <atomic>
-#include <thread>
+#include <algorithm>
 
+#include "base/check.h"
 #include "cpu/strips.h"
+#include "cpu/weight_loader.h"
 
 namespace facet::cpu {
 
-namespace {
-
-// A matrix to pack and where to.
-struct Job {
-    Matrix source;
-    uint8_t* target = nullptr;
-    PackedMatrix* packed = nullptr;
-};
-
-// Lists the matrices of a model in the order a token reads them.
-class Plan {
+// Lays the matrices of a model out in memory in the order a token reads them.
+class StripPlan {
   public:
-    explicit Plan(const Kernels& kernels) : kernels_(kernels) {}
+    explicit StripPlan(const Kernels& kernels) : kernels_(kernels) {}
 
     Status add(const Matrix& source, PackedMatrix& packed, ActivationForms& forms) {
         if (source.data == nullptr) return {};
+        FACET_TRY(describe(source, packed, forms));
+        place({&packed});
+        return {};
+    }
+
+    // Gate strip 0, up strip 0, gate strip 1, ...: what is multiplied together is read together.
+    Status add_pair(const Matrix& gate, PackedMatrix& packed_gate, const Matrix& up,
+                    PackedMatrix& packed_up, ActivationForms& forms) {
+        if (gate.data == nullptr) return {};
+        FACET_CHECK(gate.rows == up.rows);
+        FACET_TRY(describe(gate, packed_gate, forms));
+        FACET_TRY(describe(up, packed_up, forms));
+        place({&packed_gate, &packed_up});
+        return {};
+    }
+
+    uint64_t bytes() const { return bytes_; }
+    uint64_t largest_strip_bytes() const { return largest_strip_bytes_; }
+
+    // Sets the matrices' addresses; what has to be packed to them.
+    std::vector<PackedPlace> places_in(uint8_t* memory) const {
+        std::vector<PackedPlace> places;
+        for (const auto& [packed, offset] : placed_) {
+            packed->data = memory + offset;
+            places.push_back({packed->source, memory + offset, packed->stride});
+        }
+        return places;
+    }
+
+  private:
+    struct Placed {
+        PackedMatrix* packed;
+        uint64_t offset;  // of the first strip
+    };
+
+    Status describe(const Matrix& source, PackedMatrix& packed, ActivationForms& forms) {
         const bool floats = traits_of(source.type).block_elements == 1;
         if (!floats && source.columns % 32 != 0) {
             return unsupported(fmt::format(
@@ -36,106 +63,117 @@ class Plan {
         packed.floats = floats;
         (floats ? forms.values : forms.codes) = true;
         if (traits_of(source.type).block_elements == kSuperBlock) forms.super_blocks = true;
+        packed.source = source;
         packed.rows = source.rows;
         packed.columns = source.columns;
         packed.blocks = floats ? source.columns : source.columns / 32;
         packed.strip_bytes = source.row_bytes() * static_cast<uint64_t>(kernels_.rows);
         packed.strips = (source.rows + kernels_.rows - 1) / kernels_.rows;
-        jobs_.push_back({source, nullptr, &packed});
-        // Each matrix starts on a cache line.
-        bytes_ =
-            (bytes_ + packed.strip_bytes * static_cast<uint64_t>(packed.strips) + 63) / 64 * 64;
+        largest_strip_bytes_ = std::max(largest_strip_bytes_, packed.strip_bytes);
         return {};
     }
 
-    uint64_t bytes() const { return bytes_; }
-
-    void place(uint8_t* memory) {
-        uint64_t offset = 0;
-        for (Job& job : jobs_) {
-            job.target = memory + offset;
-            job.packed->data = job.target;
-            offset = (offset + job.packed->strip_bytes * static_cast<uint64_t>(job.packed->strips) +
-                      63) /
-                     64 * 64;
+    // Matrices whose strips alternate, from the next cache line on.
+    void place(std::initializer_list<PackedMatrix*> matrices) {
+        bytes_ = (bytes_ + 63) / 64 * 64;
+        uint64_t stride = 0;
+        for (PackedMatrix* packed : matrices) {
+            placed_.push_back({packed, bytes_ + stride});
+            stride += packed->strip_bytes;
         }
-    }
-
-    void run(int32_t threads) const {
-        std::atomic<size_t> next{0};
-        const auto work = [&] {
-            for (size_t i = next.fetch_add(1); i < jobs_.size(); i = next.fetch_add(1))
-                pack(jobs_[i]);
-        };
-        std::vector<std::thread> helpers;
-        for (int32_t i = 1; i < threads; ++i) helpers.emplace_back(work);
-        work();
-        for (std::thread& helper : helpers) helper.join();
-    }
-
-  private:
-    void pack(const Job& job) const {
-        for (int64_t strip = 0; strip < job.packed->strips; ++strip) {
-            pack_strip(job.source, strip * kernels_.rows, kernels_.rows,
-                       job.target + job.packed->strip_bytes * static_cast<uint64_t>(strip));
-        }
-        drop_pages(job.source);
-    }
-
-    // The file's pages are not needed again; without this, both copies would count as ours.
-    static void drop_pages(const Matrix& matrix) {
-        constexpr uintptr_t kPage = 4096;
-        const auto begin = (reinterpret_cast<uintptr_t>(matrix.data) + kPage - 1) / kPage * kPage;
-        const auto end =
-            (reinterpret_cast<uintptr_t>(matrix.data) + matrix.bytes()) / kPage * kPage;
-        if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+        for (PackedMatrix* packed : matrices) packed->stride = stride;
+        bytes_ += stride * static_cast<uint64_t>((*matrices.begin())->strips);
     }
 
     const Kernels& kernels_;
-    std::vector<Job> jobs_;
+    std::vector<Placed> placed_;
     uint64_t bytes_ = 0;
+    uint64_t largest_strip_bytes_ = 0;
 };
+
+namespace {
+
+// Both the files in the page cache and the strips, and something for everybody else.
+bool fits_beside_files(uint64_t bytes, const Weights& weights, uint64_t available) {
+    constexpr uint64_t kReserve = uint64_t{1} << 30;
+    for (const auto& file : weights.files) bytes += file->bytes().size();
+    return bytes + kReserve <= available;
+}
 
 }  // namespace
 
-Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weights& weights,
-                                          const Kernels& kernels, int32_t threads) {
-    PackedWeights packed;
-    packed.layers_.resize(weights.layers.size());
-    Plan plan(kernels);
+Strips PackedMatrix::pack(int64_t begin, int64_t end, uint8_t* scratch) const {
+    const auto height = static_cast<int>(strip_bytes / source.row_bytes());
+    for (int64_t strip = begin; strip < end; ++strip) {
+        // Packing follows many rows at once, too many streams for the hardware to see ahead.
+        const uint8_t* next = source.data + strip_bytes * static_cast<uint64_t>(strip + 1);
+        const auto ahead = static_cast<int64_t>(strip_bytes);
+        if (strip + 1 < strips)
+            for (int64_t i = 0; i < ahead; i += 64) __builtin_prefetch(next + i, 0, 2);
+        pack_strip(source, strip * height, height,
+                   scratch + strip_bytes * static_cast<uint64_t>(strip - begin));
+    }
+    return {scratch, strip_bytes, begin};
+}
+
+Result<StripPlan> PackedWeights::plan(const ModelConfig& config, const Weights& weights,
+                                      const Kernels& kernels) {
+    StripPlan plan(kernels);
+    layers_.resize(weights.layers.size());
     for (size_t i = 0; i < weights.layers.size(); ++i) {
         const LayerWeights& from = weights.layers[i];
-        PackedLayer& to = packed.layers_[i];
-        FACET_TRY(plan.add(from.query, to.query, packed.forms_));
-        FACET_TRY(plan.add(from.key, to.key, packed.forms_));
-        FACET_TRY(plan.add(from.value, to.value, packed.forms_));
-        FACET_TRY(plan.add(from.output, to.output, packed.forms_));
-        FACET_TRY(plan.add(from.router, to.router, packed.router_forms_));
-        FACET_TRY(plan.add(from.gate, to.gate, packed.forms_));
-        FACET_TRY(plan.add(from.up, to.up, packed.forms_));
-        FACET_TRY(plan.add(from.down, to.down, packed.forms_));
+        PackedLayer& to = layers_[i];
+        FACET_TRY(plan.add(from.query, to.query, forms_));
+        FACET_TRY(plan.add(from.key, to.key, forms_));
+        FACET_TRY(plan.add(from.value, to.value, forms_));
+        FACET_TRY(plan.add(from.output, to.output, forms_));
+        FACET_TRY(plan.add(from.router, to.router, router_forms_));
+        FACET_TRY(plan.add_pair(from.gate, to.gate, from.up, to.up, forms_));
+        FACET_TRY(plan.add(from.down, to.down, forms_));
         const auto experts = static_cast<size_t>(config.layers[i].experts);
         for (auto* list : {&to.expert_gate, &to.expert_up, &to.expert_down}) list->resize(experts);
         for (size_t e = 0; e < experts; ++e) {
             const auto expert = static_cast<int32_t>(e);
-            FACET_TRY(plan.add(from.expert_gate[expert], to.expert_gate[e], packed.forms_));
-            FACET_TRY(plan.add(from.expert_up[expert], to.expert_up[e], packed.forms_));
-            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], packed.forms_));
+            FACET_TRY(plan.add_pair(from.expert_gate[expert], to.expert_gate[e],
+                                    from.expert_up[expert], to.expert_up[e], forms_));
+            FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], forms_));
         }
     }
-    FACET_TRY(plan.add(weights.embedding, packed.head_, packed.forms_));
+    FACET_TRY(plan.add(weights.embedding, head_, forms_));
+    return plan;
+}
+
+Result<PackedWeights> PackedWeights::map(const ModelConfig& config, const Weights& weights,
+                                         const Kernels& kernels) {
+    PackedWeights mapped;
+    const StripPlan plan = FACET_TRY(mapped.plan(config, weights, kernels));
+    mapped.scratch_bytes_ = plan.largest_strip_bytes();
+    return mapped;
+}
+
+Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weights& weights,
+                                          const Kernels& kernels, int32_t threads,
+                                          const LoadProgress& on_progress) {
+    PackedWeights packed;
+    const StripPlan plan = FACET_TRY(packed.plan(config, weights, kernels));
     // The system would promise the memory and take it back by ending the program.
-    if (const uint64_t available = available_memory_bytes(); plan.bytes() > available) {
+    const uint64_t available = available_memory_bytes();
+    if (plan.bytes() > available) {
         return Error{
             ErrorKind::kOutOfMemory,
             fmt::format(
                 "the weights take {} MB and the machine has {} MB left; take a smaller file, or "
-                "--device reference, which leaves them on disk and is slow",
+                "--mmap, which leaves them in the file and is slow",
                 plan.bytes() / 1'000'000, available / 1'000'000)};
     }
     packed.memory_ = FACET_TRY(ZeroedMemory::allocate_huge(plan.bytes()));
-    plan.place(static_cast<uint8_t*>(packed.memory_.data()));
-    plan.run(threads);
+    LoadOptions load;
+    load.height = kernels.rows;
+    load.threads = threads;
+    load.keep_cache = fits_beside_files(plan.bytes(), weights, available);
+    load.on_progress = on_progress;
+    FACET_TRY(load_strips(plan.places_in(static_cast<uint8_t*>(packed.memory_.data())),
+                          weights.files, load));
     return packed;
 }
 

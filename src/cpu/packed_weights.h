@@ -1,7 +1,8 @@
-// All matrices of the model as strips, in memory of our own with 2 MiB pages.
+// All matrices of the model as strips: in memory of our own with 2 MiB pages, or packed from the
+// mapped file each time they are used.
 //
-// Packing reads the file once, with all threads, and drops the file's pages behind it. Vectors stay
-// where Weights holds them.
+// Packing reads the files once, with all threads (weight_loader.h). Vectors stay where Weights
+// holds them.
 #pragma once
 
 #include <cstdint>
@@ -12,23 +13,48 @@
 #include "cpu/kernels.h"
 #include "cpu/tile_rows.h"
 #include "model/config.h"
+#include "model/device.h"
 #include "model/weights.h"
 
 namespace facet::cpu {
 
+// Some strips of a matrix, ready for its kernel; counted as the matrix counts them.
+struct Strips {
+    const uint8_t* data = nullptr;
+    uint64_t stride = 0;
+    int64_t first = 0;
+
+    const uint8_t* operator[](int64_t index) const {
+        return data + stride * static_cast<uint64_t>(index - first);
+    }
+};
+
 struct PackedMatrix {
     StripKernel kernel = nullptr;
-    bool floats = false;  // takes unquantized activations
-    const uint8_t* data = nullptr;
+    bool floats = false;            // takes unquantized activations
+    Matrix source;                  // as the file has it
+    const uint8_t* data = nullptr;  // the first strip; null if strips are packed when used
     int64_t rows = 0;
     int64_t columns = 0;
     int64_t blocks = 0;  // what the kernel takes: columns / 32, or columns for floats
     uint64_t strip_bytes = 0;
+    uint64_t stride = 0;  // from one strip to the next; another matrix's may lie between
     int64_t strips = 0;
 
-    const uint8_t* strip(int64_t index) const {
-        return data + strip_bytes * static_cast<uint64_t>(index);
+    // Strips [begin, end).
+    //   scratch  room for as many, overwritten if they are not packed yet
+    Strips range(int64_t begin, int64_t end, uint8_t* scratch) const {
+        if (data != nullptr) return {data, stride, 0};
+        return pack(begin, end, scratch);
     }
+
+    // One strip to fetch ahead; null if it is not packed.
+    const uint8_t* packed_strip(int64_t index) const {
+        return data == nullptr ? nullptr : data + stride * static_cast<uint64_t>(index);
+    }
+
+  private:
+    Strips pack(int64_t begin, int64_t end, uint8_t* scratch) const;
 };
 
 struct PackedLayer {
@@ -38,24 +64,38 @@ struct PackedLayer {
     std::vector<PackedMatrix> expert_gate, expert_up, expert_down;
 };
 
+class StripPlan;  // packed_weights.cc
+
 class PackedWeights {
   public:
-    // Errors: not enough memory, a matrix whose rows are no multiple of 32 values.
+    // Errors: not enough memory, a matrix whose rows are no multiple of 32 values, a file that can
+    // not be read, cancelled.
     static Result<PackedWeights> pack(const ModelConfig& config, const Weights& weights,
-                                      const Kernels& kernels, int32_t threads);
+                                      const Kernels& kernels, int32_t threads,
+                                      const LoadProgress& on_progress);
+    // The same with the strips left in the file. Errors: a matrix whose rows are no multiple of 32
+    // values.
+    static Result<PackedWeights> map(const ModelConfig& config, const Weights& weights,
+                                     const Kernels& kernels);
 
     const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
     const PackedMatrix& head() const { return head_; }
     // Routers may be of another type than all the rest.
     ActivationForms forms() const { return forms_; }
     ActivationForms router_forms() const { return router_forms_; }
-    uint64_t bytes() const { return memory_.bytes(); }
+    // Room for one strip of any matrix, where PackedMatrix::range() needs it; else 0.
+    uint64_t scratch_bytes() const { return scratch_bytes_; }
 
   private:
+    // Describes all matrices and places them.
+    Result<StripPlan> plan(const ModelConfig& config, const Weights& weights,
+                           const Kernels& kernels);
+
     ZeroedMemory memory_;
     std::vector<PackedLayer> layers_;
     PackedMatrix head_;
     ActivationForms forms_, router_forms_;
+    uint64_t scratch_bytes_ = 0;
 };
 
 }  // namespace facet::cpu

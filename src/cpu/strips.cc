@@ -4,242 +4,318 @@
 #include <cstring>
 
 #include "base/check.h"
-#include "format/quant_blocks.h"
 
 namespace facet::cpu {
 
 namespace {
 
-// 32 codes of one row, four columns to a dword: dword j has columns 4j..4j+3 in its bytes. All
-// below works on whole dwords.
-struct Codes {
-    uint32_t dword[8];
+// Four rows at a time: lane r of a vector is a dword of row r, so that one store fills four places
+// of a line. GCC's and Clang's vector types; every machine has 16 bytes of them.
+constexpr int kLanes = 4;
+using Lanes = uint32_t __attribute__((vector_size(16)));
+using ByteLanes = uint8_t __attribute__((vector_size(16)));
+using HalfLanes = uint16_t __attribute__((vector_size(16)));
+
+// The same block of four rows.
+struct Blocks {
+    const uint8_t* row[kLanes];
 };
+
+// 32 codes of each of the four rows, four columns to a dword: dword j has columns 4j..4j+3 in its
+// bytes.
+struct Codes {
+    Lanes dword[8];
+};
+
+Lanes lanes_at(const uint8_t* bytes) {
+    Lanes lanes;
+    std::memcpy(&lanes, bytes, sizeof lanes);
+    return lanes;
+}
 
 uint32_t dword_at(const uint8_t* bytes) {
     uint32_t dword;
-    std::memcpy(&dword, bytes, 4);
+    std::memcpy(&dword, bytes, sizeof dword);
     return dword;
 }
 
-void put(uint32_t dword, int line, int row, int rows, uint8_t* out) {
-    std::memcpy(out + (line * rows + row) * 4, &dword, 4);
+// The dword at `offset` of each row.
+Lanes dword_of(const Blocks& blocks, int offset) {
+    return Lanes{dword_at(blocks.row[0] + offset), dword_at(blocks.row[1] + offset),
+                 dword_at(blocks.row[2] + offset), dword_at(blocks.row[3] + offset)};
+}
+
+// The four dwords from `offset` on of each row: a transpose.
+void load_dwords(const Blocks& blocks, int offset, Lanes* dwords) {
+    const Lanes a = lanes_at(blocks.row[0] + offset), b = lanes_at(blocks.row[1] + offset),
+                c = lanes_at(blocks.row[2] + offset), d = lanes_at(blocks.row[3] + offset);
+    const Lanes ab_low = __builtin_shufflevector(a, b, 0, 4, 1, 5),
+                ab_high = __builtin_shufflevector(a, b, 2, 6, 3, 7),
+                cd_low = __builtin_shufflevector(c, d, 0, 4, 1, 5),
+                cd_high = __builtin_shufflevector(c, d, 2, 6, 3, 7);
+    dwords[0] = __builtin_shufflevector(ab_low, cd_low, 0, 1, 4, 5);
+    dwords[1] = __builtin_shufflevector(ab_low, cd_low, 2, 3, 6, 7);
+    dwords[2] = __builtin_shufflevector(ab_high, cd_high, 0, 1, 4, 5);
+    dwords[3] = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
+}
+
+// 32 bytes of each row.
+Codes load_codes(const Blocks& blocks, int offset) {
+    Codes codes;
+    load_dwords(blocks, offset, codes.dword);
+    load_dwords(blocks, offset + 16, codes.dword + 4);
+    return codes;
+}
+
+// In each byte the field of `mask` from bit `shift` on.
+Codes fields_of(const Codes& packed, uint32_t shift, uint32_t mask) {
+    Codes codes;
+    for (int j = 0; j < 8; ++j) codes.dword[j] = (packed.dword[j] >> shift) & mask;
+    return codes;
+}
+
+// 16 bytes of each row: byte j has column j in its low nibble, column j + 16 in its high one.
+Codes load_nibbles(const Blocks& blocks, int offset) {
+    Lanes packed[4];
+    load_dwords(blocks, offset, packed);
+    Codes codes;
+    for (int j = 0; j < 4; ++j) {
+        codes.dword[j] = packed[j] & 0x0f0f0f0fu;
+        codes.dword[j + 4] = (packed[j] >> 4) & 0x0f0f0f0fu;
+    }
+    return codes;
+}
+
+// The 32 bits of `bits`, bit c for column c, one to a byte.
+Codes spread_bits(Lanes bits) {
+    Codes codes;
+    for (uint32_t j = 0; j < 8; ++j) {
+        // The multiplication copies bit k of a nibble to bit 0 of byte k.
+        codes.dword[j] = (((bits >> (4 * j)) & 15u) * 0x00204081u) & 0x01010101u;
+    }
+    return codes;
+}
+
+void put(Lanes lanes, int line, int row, int rows, uint8_t* out) {
+    std::memcpy(out + (line * rows + row) * 4, &lanes, sizeof lanes);
 }
 
 // Low nibbles: columns 4j.. in line j; high nibbles of that line: columns 16+4j..
 void put_nibbles(const Codes& codes, int row, int rows, uint8_t* out) {
     for (int j = 0; j < 4; ++j) {
-        put((codes.dword[j] & 0x0f0f0f0f) | ((codes.dword[j + 4] & 0x0f0f0f0f) << 4), j, row, rows,
-            out);
+        put((codes.dword[j] & 0x0f0f0f0fu) | ((codes.dword[j + 4] & 0x0f0f0f0fu) << 4), j, row,
+            rows, out);
     }
 }
 
-// Bit number `bit` of each code: one line; byte k, bit j is column 4j + k.
-void put_bits(const Codes& codes, int bit, int row, int rows, uint8_t* out) {
-    uint32_t bits = 0;
-    for (int j = 0; j < 8; ++j) bits |= ((codes.dword[j] >> bit) & 0x01010101) << j;
+// The lowest bit of each code: one line; byte k, bit j is column 4j + k.
+void put_bits(const Codes& codes, int row, int rows, uint8_t* out) {
+    Lanes bits = {};
+    for (uint32_t j = 0; j < 8; ++j) bits |= (codes.dword[j] & 0x01010101u) << j;
     put(bits, 0, row, rows, out);
 }
 
-// Two bits from number `bit` of each code: two lines, columns 0..15 and 16..31; byte k, bits 2j and
-// 2j+1 are column 4j + k.
-void put_pairs(const Codes& codes, int bit, int row, int rows, uint8_t* out) {
+// The lowest two bits of each code: two lines, columns 0..15 and 16..31; byte k, bits 2j and 2j+1
+// are column 4j + k.
+void put_pairs(const Codes& codes, int row, int rows, uint8_t* out) {
     for (int half = 0; half < 2; ++half) {
-        uint32_t pairs = 0;
-        for (int j = 0; j < 4; ++j)
-            pairs |= ((codes.dword[4 * half + j] >> bit) & 0x03030303) << (2 * j);
+        Lanes pairs = {};
+        for (uint32_t j = 0; j < 4; ++j)
+            pairs |= (codes.dword[4 * half + static_cast<int>(j)] & 0x03030303u) << (2 * j);
         put(pairs, half, row, rows, out);
     }
 }
 
-void put_half(uint16_t half, int row, uint8_t* out) { std::memcpy(out + 2 * row, &half, 2); }
-
-void put_word(uint32_t word, int row, uint8_t* out) { std::memcpy(out + 4 * row, &word, 4); }
-
-// 16 bytes: byte j has column j in its low nibble, column j + 16 in its high one.
-Codes nibbles_of(const uint8_t* packed) {
-    Codes codes;
-    for (int j = 0; j < 4; ++j) {
-        const uint32_t dword = dword_at(packed + 4 * j);
-        codes.dword[j] = dword & 0x0f0f0f0f;
-        codes.dword[j + 4] = (dword >> 4) & 0x0f0f0f0f;
-    }
-    return codes;
+// Four bytes of each row, byte k into line first + k of one byte for each row.
+void put_bytes(Lanes lanes, int first, int row, int rows, uint8_t* out) {
+    ByteLanes bytes;
+    std::memcpy(&bytes, &lanes, sizeof bytes);
+    bytes =
+        __builtin_shufflevector(bytes, bytes, 0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    uint8_t lines[16];
+    std::memcpy(lines, &bytes, sizeof bytes);
+    for (int k = 0; k < 4; ++k) std::memcpy(out + (first + k) * rows + row, lines + 4 * k, 4);
 }
 
-// 32 bytes, each with a field of `mask` from bit `shift` on.
-Codes fields_of(const uint8_t* packed, int shift, uint32_t mask) {
-    Codes codes;
-    for (int j = 0; j < 8; ++j) codes.dword[j] = (dword_at(packed + 4 * j) >> shift) & mask;
-    return codes;
+// Sixteen of them.
+void put_16_bytes(const Blocks& blocks, int offset, int first, int row, int rows, uint8_t* out) {
+    Lanes dwords[4];
+    load_dwords(blocks, offset, dwords);
+    for (int j = 0; j < 4; ++j) put_bytes(dwords[j], first + 4 * j, row, rows, out);
 }
 
-// Adds the 32 bits of `bits`, bit c to column c, as bit 4 of the codes.
-void add_fifth_bits(uint32_t bits, Codes& codes) {
-    for (int j = 0; j < 8; ++j) {
-        // The multiplication copies bit k of a nibble to bit 0 of byte k.
-        codes.dword[j] |= ((((bits >> (4 * j)) & 15) * 0x00204081u) & 0x01010101u) << 4;
-    }
+// The f16 at `offset` of each row.
+void put_halves(const Blocks& blocks, int offset, int row, uint8_t* out) {
+    for (int r = 0; r < kLanes; ++r)
+        std::memcpy(out + 2 * (row + r), blocks.row[r] + offset, sizeof(uint16_t));
 }
 
-uint16_t half_at(const uint8_t* bytes) {
-    uint16_t half;
-    std::memcpy(&half, bytes, 2);
-    return half;
-}
-
-// The 6-bit scales and minima of Q4_K and Q5_K. Source: gemma4-model 6.7.
-void unpack_scales_k4(const uint8_t* s, uint8_t* scales, uint8_t* minima) {
-    for (int j = 0; j < 8; ++j) {
-        scales[j] =
-            j < 4 ? s[j] & 63 : static_cast<uint8_t>((s[j + 4] & 15) | ((s[j - 4] >> 6) << 4));
-        minima[j] =
-            j < 4 ? s[j + 4] & 63 : static_cast<uint8_t>((s[j + 4] >> 4) | ((s[j] >> 6) << 4));
-    }
-}
-
-// Each pack_* writes one block of one row into the strip's block at `out`; `rows` is the strip's
-// height R. The layouts, in order; xR means once for each row:
+// Each pack_* writes one block of four rows into the strip's block at `out`, from row `row` on;
+// `rows` is the strip's height R. The layouts, in order; xR means once for each row:
 
 // d 2R, codes
-void pack_q4_0(const uint8_t* block, int row, int rows, uint8_t* out) {
-    put_half(half_at(block), row, out);
-    put_nibbles(nibbles_of(block + 2), row, rows, out + 2 * rows);
+void pack_q4_0(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_nibbles(load_nibbles(blocks, 2), row, rows, out + 2 * rows);
 }
 
 // d 2R, m 2R, codes
-void pack_q4_1(const uint8_t* block, int row, int rows, uint8_t* out) {
-    put_half(half_at(block), row, out);
-    put_half(half_at(block + 2), row, out + 2 * rows);
-    put_nibbles(nibbles_of(block + 4), row, rows, out + 4 * rows);
+void pack_q4_1(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_halves(blocks, 2, row, out + 2 * rows);
+    put_nibbles(load_nibbles(blocks, 4), row, rows, out + 4 * rows);
 }
 
 // d 2R, fifth bits 4R, codes
-void pack_q5_0(const uint8_t* block, int row, int rows, uint8_t* out) {
-    Codes codes = nibbles_of(block + 6);
-    add_fifth_bits(dword_at(block + 2), codes);
-    put_half(half_at(block), row, out);
-    put_bits(codes, 4, row, rows, out + 2 * rows);
-    put_nibbles(codes, row, rows, out + 6 * rows);
+void pack_q5_0(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_bits(spread_bits(dword_of(blocks, 2)), row, rows, out + 2 * rows);
+    put_nibbles(load_nibbles(blocks, 6), row, rows, out + 6 * rows);
 }
 
 // d 2R, m 2R, fifth bits 4R, codes
-void pack_q5_1(const uint8_t* block, int row, int rows, uint8_t* out) {
-    Codes codes = nibbles_of(block + 8);
-    add_fifth_bits(dword_at(block + 4), codes);
-    put_half(half_at(block), row, out);
-    put_half(half_at(block + 2), row, out + 2 * rows);
-    put_bits(codes, 4, row, rows, out + 4 * rows);
-    put_nibbles(codes, row, rows, out + 8 * rows);
+void pack_q5_1(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_halves(blocks, 2, row, out + 2 * rows);
+    put_bits(spread_bits(dword_of(blocks, 4)), row, rows, out + 4 * rows);
+    put_nibbles(load_nibbles(blocks, 8), row, rows, out + 8 * rows);
 }
 
 // d 2R, signed codes 8 lines
-void pack_q8_0(const uint8_t* block, int row, int rows, uint8_t* out) {
-    put_half(half_at(block), row, out);
-    for (int j = 0; j < 8; ++j) put(dword_at(block + 2 + 4 * j), j, row, rows, out + 2 * rows);
+void pack_q8_0(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    const Codes codes = load_codes(blocks, 2);
+    for (int j = 0; j < 8; ++j) put(codes.dword[j], j, row, rows, out + 2 * rows);
 }
 
 // as q4_0; the codes index the table of values
-void pack_iq4_nl(const uint8_t* block, int row, int rows, uint8_t* out) {
-    pack_q4_0(block, row, rows, out);
+void pack_iq4_nl(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    pack_q4_0(blocks, row, rows, out);
 }
 
 // exponent R, codes
-void pack_mxfp4(const uint8_t* block, int row, int rows, uint8_t* out) {
-    out[row] = block[0];
-    put_nibbles(nibbles_of(block + 1), row, rows, out + rows);
+void pack_mxfp4(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    for (int r = 0; r < kLanes; ++r) out[row + r] = blocks.row[r][0];
+    put_nibbles(load_nibbles(blocks, 1), row, rows, out + rows);
 }
 
 // d 2R, dmin 2R, [scale | minimum << 4] for each 16 columns R x 16, then for each 32 columns two
 // dwords of pairs
-void pack_q2_k(const uint8_t* block, int row, int rows, uint8_t* out) {
-    const uint8_t *scales = block, *packed = block + 16;
-    put_half(half_at(block + 80), row, out);
-    put_half(half_at(block + 82), row, out + 2 * rows);
-    for (int g = 0; g < 16; ++g) out[(4 + g) * rows + row] = scales[g];
-    for (int b = 0; b < 8; ++b) {
-        put_pairs(fields_of(packed + 32 * (b / 4), 2 * (b % 4), 0x03030303), 0, row, rows,
-                  out + (20 + 8 * b) * rows);
+void pack_q2_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 80, row, out);
+    put_halves(blocks, 82, row, out + 2 * rows);
+    put_16_bytes(blocks, 0, 4, row, rows, out);
+    for (int half = 0; half < 2; ++half) {
+        const Codes packed = load_codes(blocks, 16 + 32 * half);
+        for (int part = 0; part < 4; ++part) {
+            put_pairs(fields_of(packed, static_cast<uint32_t>(2 * part), 0x03030303), row, rows,
+                      out + (20 + 8 * (4 * half + part)) * rows);
+        }
     }
 }
 
 // d 2R, low 4 bits of scales (two in a byte: group g and g + 8) R x 8, high 2 bits (byte g: groups
 // g, g+4, g+8, g+12) 4R, then for each 32 columns two dwords of pairs and one of third bits
-void pack_q3_k(const uint8_t* block, int row, int rows, uint8_t* out) {
-    const uint8_t *mask = block, *packed = block + 32, *scales = block + 96;
-    put_half(half_at(block + 108), row, out);
+void pack_q3_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 108, row, out);
     // The file's own packing is already this one.
-    for (int g = 0; g < 8; ++g) out[(2 + g) * rows + row] = scales[g];
-    std::memcpy(out + 10 * rows + 4 * row, scales + 8, 4);
-    for (int b = 0; b < 8; ++b) {
-        put_pairs(fields_of(packed + 32 * (b / 4), 2 * (b % 4), 0x03030303), 0, row, rows,
-                  out + (14 + 12 * b) * rows);
-        put_bits(fields_of(mask, b, 0x01010101), 0, row, rows, out + (14 + 12 * b + 8) * rows);
+    put_bytes(dword_of(blocks, 96), 2, row, rows, out);
+    put_bytes(dword_of(blocks, 100), 6, row, rows, out);
+    put(dword_of(blocks, 104), 0, row, rows, out + 10 * rows);
+    const Codes third = load_codes(blocks, 0);
+    for (int half = 0; half < 2; ++half) {
+        const Codes packed = load_codes(blocks, 32 + 32 * half);
+        for (int part = 0; part < 4; ++part) {
+            const int b = 4 * half + part;
+            put_pairs(fields_of(packed, static_cast<uint32_t>(2 * part), 0x03030303), row, rows,
+                      out + (14 + 12 * b) * rows);
+            put_bits(fields_of(third, static_cast<uint32_t>(b), 0x01010101), row, rows,
+                     out + (14 + 12 * b + 8) * rows);
+        }
     }
+}
+
+// Four bytes of at most 4 bits each, side by side in the low half.
+Lanes join_nibbles(Lanes bytes) {
+    bytes = (bytes | (bytes >> 4)) & 0x00ff00ffu;
+    return (bytes | (bytes >> 8)) & 0x0000ffffu;
 }
 
 // d 2R, dmin 2R, high 2 bits of scales and minima (bits 4b, 4b+2 of a dword) 4R,
 // [scale & 15 | (minimum & 15) << 4] for each 32 columns R x 8
-void pack_header_k4(const uint8_t* block, int row, int rows, uint8_t* out) {
-    uint8_t scales[8], minima[8];
-    unpack_scales_k4(block + 4, scales, minima);
-    put_half(half_at(block), row, out);
-    put_half(half_at(block + 2), row, out + 2 * rows);
-    uint32_t high = 0;
-    for (int b = 0; b < 8; ++b) {
-        high |= static_cast<uint32_t>((scales[b] >> 4) | ((minima[b] >> 4) << 2)) << (4 * b);
-        out[(8 + b) * rows + row] =
-            static_cast<uint8_t>((scales[b] & 15) | ((minima[b] & 15) << 4));
+void pack_header_k4(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_halves(blocks, 2, row, out + 2 * rows);
+    // The 6-bit scales and minima of Q4_K and Q5_K, one to a byte. Source: gemma4-model 6.7.
+    const Lanes a = dword_of(blocks, 4), b = dword_of(blocks, 8), c = dword_of(blocks, 12);
+    const Lanes scales[2] = {a & 0x3f3f3f3fu, (c & 0x0f0f0f0fu) | ((a >> 2) & 0x30303030u)};
+    const Lanes minima[2] = {b & 0x3f3f3f3fu, ((c >> 4) & 0x0f0f0f0fu) | ((b >> 2) & 0x30303030u)};
+    Lanes high[2];
+    for (int i = 0; i < 2; ++i) {
+        high[i] = join_nibbles(((scales[i] >> 4) & 0x03030303u) | ((minima[i] >> 2) & 0x0c0c0c0cu));
+        put_bytes((scales[i] & 0x0f0f0f0fu) | ((minima[i] & 0x0f0f0f0fu) << 4), 8 + 4 * i, row,
+                  rows, out);
     }
-    put_word(high, row, out + 4 * rows);
+    put(high[0] | (high[1] << 16), 0, row, rows, out + 4 * rows);
 }
 
 // header 16R, codes for each 32 columns
-void pack_q4_k(const uint8_t* block, int row, int rows, uint8_t* out) {
-    pack_header_k4(block, row, rows, out);
-    for (int b = 0; b < 8; ++b) {
-        put_nibbles(fields_of(block + 16 + 32 * (b / 2), 4 * (b % 2), 0x0f0f0f0f), row, rows,
-                    out + (16 + 16 * b) * rows);
+void pack_q4_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    pack_header_k4(blocks, row, rows, out);
+    for (int b = 0; b < 8; b += 2) {
+        const Codes packed = load_codes(blocks, 16 + 16 * b);
+        put_nibbles(packed, row, rows, out + (16 + 16 * b) * rows);
+        put_nibbles(fields_of(packed, 4, 0x0f0f0f0f), row, rows, out + (32 + 16 * b) * rows);
     }
 }
 
 // header 16R, for each 32 columns fifth bits 4R and codes
-void pack_q5_k(const uint8_t* block, int row, int rows, uint8_t* out) {
-    pack_header_k4(block, row, rows, out);
-    for (int b = 0; b < 8; ++b) {
-        put_bits(fields_of(block + 16, b, 0x01010101), 0, row, rows, out + (16 + 20 * b) * rows);
-        put_nibbles(fields_of(block + 48 + 32 * (b / 2), 4 * (b % 2), 0x0f0f0f0f), row, rows,
-                    out + (16 + 20 * b + 4) * rows);
+void pack_q5_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    pack_header_k4(blocks, row, rows, out);
+    const Codes fifth = load_codes(blocks, 16);
+    for (int b = 0; b < 8; b += 2) {
+        const Codes packed = load_codes(blocks, 48 + 16 * b);
+        for (int odd = 0; odd < 2; ++odd) {
+            uint8_t* to = out + (16 + 20 * (b + odd)) * rows;
+            put_bits(fields_of(fifth, static_cast<uint32_t>(b + odd), 0x01010101), row, rows, to);
+            put_nibbles(fields_of(packed, static_cast<uint32_t>(4 * odd), 0x0f0f0f0f), row, rows,
+                        to + 4 * rows);
+        }
     }
 }
 
 // d 2R, signed scales for each 16 columns R x 16, for each 32 columns two dwords of top pairs and
 // the low nibbles
-void pack_q6_k(const uint8_t* block, int row, int rows, uint8_t* out) {
-    const uint8_t *low = block, *high = block + 128, *scales = block + 192;
-    put_half(half_at(block + 208), row, out);
-    for (int g = 0; g < 16; ++g) out[(2 + g) * rows + row] = scales[g];
-    for (int b = 0; b < 8; ++b) {
-        const int half = b / 4, part = b % 4;  // 128 columns, and which 32 of them
-        put_pairs(fields_of(high + 32 * half, 2 * part, 0x03030303), 0, row, rows,
-                  out + (18 + 24 * b) * rows);
-        put_nibbles(fields_of(low + 64 * half + 32 * (part % 2), 4 * (part / 2), 0x0f0f0f0f), row,
-                    rows, out + (18 + 24 * b + 8) * rows);
+void pack_q6_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 208, row, out);
+    put_16_bytes(blocks, 192, 2, row, rows, out);
+    for (int half = 0; half < 2; ++half) {  // 128 columns each
+        const Codes high = load_codes(blocks, 128 + 32 * half);
+        for (int odd = 0; odd < 2; ++odd) {
+            const Codes low = load_codes(blocks, 64 * half + 32 * odd);
+            for (int part = odd; part < 4; part += 2) {
+                uint8_t* to = out + (18 + 24 * (4 * half + part)) * rows;
+                put_pairs(fields_of(high, static_cast<uint32_t>(2 * part), 0x03030303), row, rows,
+                          to);
+                put_nibbles(fields_of(low, static_cast<uint32_t>(4 * (part / 2)), 0x0f0f0f0f), row,
+                            rows, to + 8 * rows);
+            }
+        }
     }
 }
 
 // d 2R, high 2 bits of scales (bits 2b of a half) 2R, low 4 bits (two in a byte: b even low, b odd
 // high) R x 4, codes
-void pack_iq4_xs(const uint8_t* block, int row, int rows, uint8_t* out) {
-    put_half(half_at(block), row, out);
-    put_half(half_at(block + 2), row, out + 2 * rows);
-    for (int g = 0; g < 4; ++g) out[(4 + g) * rows + row] = block[4 + g];
+void pack_iq4_xs(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 0, row, out);
+    put_halves(blocks, 2, row, out + 2 * rows);
+    put_bytes(dword_of(blocks, 4), 4, row, rows, out);
     for (int b = 0; b < 8; ++b) {
-        put_nibbles(nibbles_of(block + 8 + 16 * b), row, rows, out + (8 + 16 * b) * rows);
+        put_nibbles(load_nibbles(blocks, 8 + 16 * b), row, rows, out + (8 + 16 * b) * rows);
     }
 }
 
-using Packer = void (*)(const uint8_t* block, int row, int rows, uint8_t* out);
+using Packer = void (*)(const Blocks& blocks, int row, int rows, uint8_t* out);
 
 Packer packer_of(TensorType type) {
     switch (type) {
@@ -263,16 +339,52 @@ Packer packer_of(TensorType type) {
     return nullptr;
 }
 
+// Columns [begin, end) of one row of floats of `size` bytes.
+void put_floats(const uint8_t* from, int64_t begin, int64_t end, size_t size, int row, int rows,
+                uint8_t* out) {
+    for (int64_t c = begin; c < end; ++c) {
+        std::memcpy(out + static_cast<size_t>(c * rows + row) * size,
+                    from + static_cast<size_t>(c) * size, size);
+    }
+}
+
+// The columns in 16 bytes of each of four rows: four of f32, eight of 16-bit types.
+void put_float_columns(const Blocks& blocks, int64_t column, size_t size, int row, int rows,
+                       uint8_t* out) {
+    Lanes dwords[4];
+    load_dwords(blocks, static_cast<int>(column) * static_cast<int>(size), dwords);
+    for (int j = 0; j < 4; ++j) {
+        if (size == 4) {
+            put(dwords[j], static_cast<int>(column) + j, row, rows, out);
+            continue;
+        }
+        HalfLanes halves;
+        std::memcpy(&halves, &dwords[j], sizeof halves);
+        halves = __builtin_shufflevector(halves, halves, 0, 2, 4, 6, 1, 3, 5, 7);
+        uint8_t two[16];  // two columns of four rows
+        std::memcpy(two, &halves, sizeof two);
+        uint8_t* to = out + ((column + 2 * j) * rows + row) * 2;
+        std::memcpy(to, two, 8);
+        std::memcpy(to + 2 * rows, two + 8, 8);
+    }
+}
+
 // Floats: column after column, the R values of a column side by side.
 void pack_floats(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out) {
     const size_t size = traits_of(matrix.type).block_bytes;
-    for (int r = 0; r < rows && first_row + r < matrix.rows; ++r) {
-        const uint8_t* row = matrix.row(first_row + r);
-        for (int64_t c = 0; c < matrix.columns; ++c) {
-            std::memcpy(out + (static_cast<size_t>(c) * static_cast<size_t>(rows) +
-                               static_cast<size_t>(r)) *
-                                  size,
-                        row + static_cast<size_t>(c) * size, size);
+    const auto step = static_cast<int64_t>(16 / size), whole = matrix.columns / step * step;
+    const auto present = static_cast<int>(std::min<int64_t>(rows, matrix.rows - first_row));
+    for (int r = 0; r < present; ++r) {
+        const bool alone = r >= present / kLanes * kLanes;
+        put_floats(matrix.row(first_row + r), alone ? 0 : whole, matrix.columns, size, r, rows,
+                   out);
+    }
+    // A few rows beside each other, a cache line of columns at a time.
+    for (int64_t c = 0; c < whole; c += step) {
+        for (int r = 0; r + kLanes <= present; r += kLanes) {
+            Blocks blocks;
+            for (int i = 0; i < kLanes; ++i) blocks.row[i] = matrix.row(first_row + r + i);
+            put_float_columns(blocks, c, size, r, rows, out);
         }
     }
 }
@@ -302,21 +414,29 @@ StripType strip_type(TensorType type) {
 }
 
 void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out) {
-    if (first_row + rows > matrix.rows) {
-        std::memset(out, 0, static_cast<size_t>(rows) * matrix.row_bytes());
-    }
+    static constexpr uint8_t kZeros[256] = {};  // a block of a row that is not there
     const Packer pack = packer_of(matrix.type);
-    if (pack == nullptr) return pack_floats(matrix, first_row, rows, out);
+    if (pack == nullptr) {
+        if (first_row + rows > matrix.rows)
+            std::memset(out, 0, static_cast<size_t>(rows) * matrix.row_bytes());
+        return pack_floats(matrix, first_row, rows, out);
+    }
     const TensorTypeTraits& traits = traits_of(matrix.type);
+    const uint64_t row_bytes = matrix.row_bytes();
     const int64_t blocks = matrix.columns / traits.block_elements;
-    const auto present = static_cast<int>(std::min<int64_t>(rows, matrix.rows - first_row));
+    const uint8_t* from = matrix.row(first_row);
     // Block by block, so that the lines being filled stay in the first-level cache.
     for (int64_t b = 0; b < blocks; ++b) {
-        const uint8_t* block = matrix.row(first_row) + b * traits.block_bytes;
-        for (int r = 0; r < present; ++r) {
-            pack(block + static_cast<uint64_t>(r) * matrix.row_bytes(), r, rows,
-                 out + b * traits.block_bytes * rows);
+        for (int r = 0; r < rows; r += kLanes) {
+            Blocks four;
+            for (int i = 0; i < kLanes; ++i) {
+                const bool present = first_row + r + i < matrix.rows;
+                four.row[i] = present ? from + static_cast<uint64_t>(r + i) * row_bytes : kZeros;
+            }
+            pack(four, r, rows, out);
         }
+        from += traits.block_bytes;
+        out += traits.block_bytes * rows;
     }
 }
 

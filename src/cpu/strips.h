@@ -38,6 +38,7 @@ enum class StripType : uint8_t {
 StripType strip_type(TensorType type);
 
 // Interleaves rows [first_row, first_row + rows) of the matrix; rows beyond its last count as zero.
+//   rows a multiple of 4
 //   out  rows * matrix.row_bytes() bytes
 // Columns must be a multiple of 32 (float types: any).
 void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out);

@@ -40,6 +40,7 @@ facet_status status_of(ErrorKind kind) {
         case ErrorKind::kOutOfMemory: return FACET_ERROR_MEMORY;
         case ErrorKind::kUnsupported: return FACET_ERROR_UNSUPPORTED;
         case ErrorKind::kIo: return FACET_ERROR_IO;
+        case ErrorKind::kCancelled: return FACET_ERROR_CANCELLED;
     }
     return FACET_ERROR_INTERNAL;
 }
@@ -85,6 +86,13 @@ ModelOptions model_options_of(const facet_model_options* from) {
     if (from->device != nullptr) options.device.name = from->device;
     if (from->isa != nullptr) options.device.isa = from->isa;
     options.device.threads = from->threads;
+    options.device.mapped = from->mmap != 0;
+    if (from->on_load != nullptr) {
+        options.device.on_progress = [on_load = from->on_load, user = from->load_user](
+                                         uint64_t done, uint64_t total) {
+            return on_load(done, total, user) == 0;
+        };
+    }
     options.vocab_only = from->vocab_only != 0;
     return options;
 }

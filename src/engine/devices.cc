@@ -28,6 +28,8 @@ cpu::CpuOptions cpu_options(const DeviceOptions& options) {
     cpu.threads = options.threads;
     cpu.isa = options.isa;
     cpu.kv.type = options.kv;
+    cpu.mapped = options.mapped;
+    cpu.on_progress = options.on_progress;
     return cpu;
 }
 

@@ -21,9 +21,12 @@ struct DeviceOptions {
     int32_t threads = 0;  // 0 = one a core
     std::string isa;      // instruction set of the CPU device; empty = the best of this machine
     KvType kv = KvType::kF16;  // the reference device keeps floats whatever this says
+    bool mapped = false;  // leave the weights in the file: starts at once, computes more slowly
+    LoadProgress on_progress;  // while the CPU device packs its weights; may be empty
 };
 
-// config and weights must outlive the device. Errors: an unknown name, not enough memory.
+// config and weights must outlive the device. Errors: an unknown name, not enough memory, a file
+// that can not be read, cancelled.
 Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const ModelConfig& config,
                                             const Weights& weights);
 

@@ -105,6 +105,8 @@ class GgufFile {
         std::string_view key) const;  // integers or bools
     Result<const std::vector<std::string_view>*> string_array(std::string_view key) const;
 
+    // The files that hold the tensors' bytes; none after parse().
+    const std::vector<std::shared_ptr<const MappedFile>>& mappings() const { return mappings_; }
     const std::vector<TensorView>& tensors() const { return tensors_; }
     const TensorView* find_tensor(std::string_view name) const;
 
@@ -117,7 +119,7 @@ class GgufFile {
     std::string path_;
     uint32_t version_ = 0;
     uint64_t file_bytes_ = 0;
-    std::vector<std::shared_ptr<MappedFile>> mappings_;
+    std::vector<std::shared_ptr<const MappedFile>> mappings_;
     std::vector<std::pair<std::string, GgufValue>> metadata_;
     std::unordered_map<std::string, size_t> key_index_;
     std::vector<TensorView> tensors_;

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string_view>
@@ -43,6 +44,10 @@ struct DevicePlan {
     std::vector<uint64_t> kv_row_bytes;  // of one position, for each layer
     uint64_t work_bytes = 0;             // everything besides weights and KV
 };
+
+// Bytes of weights that are ready, of all, while a device is made: first 0, last all of them, in
+// the thread that makes it. False cancels.
+using LoadProgress = std::function<bool(uint64_t done, uint64_t total)>;
 
 class Device {
   public:

@@ -169,6 +169,7 @@ Result<std::vector<float>> bind_rope_factors(Binder& binder, const GgufFile& fil
 Result<Weights> bind_weights(const GgufFile& file, const ModelConfig& config) {
     Binder binder(file);
     Weights weights;
+    weights.files = file.mappings();
     weights.embedding =
         FACET_TRY(binder.matrix("token_embd.weight", config.vocabulary, config.width));
     weights.output_norm = FACET_TRY(binder.vector("output_norm.weight", config.width));

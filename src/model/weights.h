@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -75,6 +76,9 @@ struct Weights {
     std::vector<float> rope_factors;
     std::vector<LayerWeights> layers;
     std::vector<std::string> warnings;  // what the file holds besides, in words
+    // Where the matrices' bytes lie, for devices that read them rather than use the mapping; none
+    // for bytes in memory.
+    std::vector<std::shared_ptr<const MappedFile>> files;
 };
 
 // Binds and checks all tensors. The file must outlive the weights.
