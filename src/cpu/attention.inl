@@ -7,6 +7,7 @@
 //   dot(F acc, X a, X b)       acc + products, lane by lane (pairs of products where kSteps is 2)
 //   broadcast(E*)              kSteps values in all lanes
 //   store(E*, F)               kRows values narrowed to E
+//   store_row(E*, F*)          kSteps vectors of neighbouring columns, narrowed, one after another
 //   store_steps(E*, F*)        kSteps vectors of one column range, interleaved
 //   rounded(F)                 what store() keeps of a value
 //
@@ -63,7 +64,11 @@ template <typename Row>
 void expand_keys(const uint8_t* rows, int count, int size, void* out) {
     auto* to = static_cast<A::E*>(out);
     for (int j = 0; j < count; ++j, rows += Row::bytes(size), to += size) {
-        for (int i = 0; i < size; i += R) A::store(to + i, Row::load(rows, size, i));
+        for (int i = 0; i < size; i += A::kSteps * R) {
+            F values[A::kSteps];
+            for (int k = 0; k < A::kSteps; ++k) values[k] = Row::load(rows, size, i + k * R);
+            A::store_row(to + i, values);
+        }
     }
 }
 
@@ -139,6 +144,8 @@ inline void score_tile(const A::E* queries, const A::E* keys, int size, float* s
             }
         }
     }
+    // Unrolled, or the sums would go through memory.
+#pragma GCC unroll 4
     for (int g = 0; g < kHeads; ++g) {
         if constexpr (kKeys == 4) {
             V::reduce16_four(&acc[g][0][0], scores + g * stride);
@@ -179,7 +186,9 @@ void score(const void* queries, int heads, const void* keys, int count, int size
 template <int kHeads, int kRegisters>
 inline void value_tile(const A::E* weights, int64_t stride, const A::E* values, int count, int size,
                        float* out) {
+    // Unrolled, or the sums would go through memory.
     F acc[kHeads][kRegisters];
+#pragma GCC unroll 4
     for (int g = 0; g < kHeads; ++g) {
         for (int i = 0; i < kRegisters; ++i) acc[g][i] = V::load_f(out + g * size + i * R);
     }
@@ -192,6 +201,7 @@ inline void value_tile(const A::E* weights, int64_t stride, const A::E* values, 
             for (int i = 0; i < kRegisters; ++i) acc[g][i] = A::dot(acc[g][i], weight, v[i]);
         }
     }
+#pragma GCC unroll 4
     for (int g = 0; g < kHeads; ++g) {
         for (int i = 0; i < kRegisters; ++i) V::store_f(out + g * size + i * R, acc[g][i]);
     }

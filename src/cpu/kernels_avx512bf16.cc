@@ -27,6 +27,9 @@ struct A {
     static void store(E* p, V::F a) {
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), narrow(a));
     }
+    static void store_row(E* p, const V::F* a) {
+        _mm512_storeu_si512(p, reinterpret_cast<X>(_mm512_cvtne2ps_pbh(a[1], a[0])));
+    }
     static void store_steps(E* p, const V::F* a) {
         // Words of the first vector in front, of the second behind them: one of each in turn.
         const X both = reinterpret_cast<X>(_mm512_cvtne2ps_pbh(a[1], a[0]));
