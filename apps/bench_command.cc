@@ -2,6 +2,7 @@
 // facet_bench's.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 
 #include "api.h"
@@ -40,6 +41,26 @@ std::string percent_of(const Json& test, std::string_view member) {
     const Json* value = test.find(member);
     if (value == nullptr || !value->is_number()) return "";
     return fmt::format("{:.0f} %", 100 * value->to_double().take());
+}
+
+// Where the time of a token went: a row for each phase, largest first, and how much of the token
+// they explain.
+std::string profile(const Json& test) {
+    const Json* phases = test.find("profile_ms_per_token");
+    if (phases == nullptr || phases->is_null()) return "";
+    std::vector<std::pair<double, std::string>> rows;
+    double sum = 0;
+    for (const auto& [name, ms] : phases->members) {
+        rows.emplace_back(ms.to_double().take(), name);
+        sum += rows.back().first;
+    }
+    std::sort(rows.rbegin(), rows.rend());
+    const double token = test.find("ms_per_token")->to_double().take();
+    std::string out = fmt::format("\n{}: {:.3f} ms a token, {:.3f} of them in these phases\n",
+                                  text_of(test, "test"), token, sum);
+    for (const auto& [ms, name] : rows)
+        out += fmt::format("  {:<24}{:>10.3f} ms{:>8.1f} %\n", name, ms, 100 * ms / token);
+    return out;
 }
 
 std::string table(const Json& report) {
@@ -84,7 +105,7 @@ int run_bench(int argc, char** argv) {
                         "  facet bench --synthetic 26b-a4b --type Q4_K_M\n"
                         "  facet bench -m model.gguf -p 512,2048 -n 64 -d 0,4096 -r 5 --json\n");
     ModelOptions model;
-    bool json = false;
+    bool json = false, profiles = false;
     Json request = Json::object();
     const auto lengths = [&request](const char* member, int64_t min) {
         return [&request, member, min](const std::string& text) -> Status {
@@ -103,6 +124,7 @@ int run_bench(int argc, char** argv) {
                 lengths("generate", 1));
     parser.each("-d,--depth", "N,...", "tokens in the context before (0)", lengths("depth", 0));
     parser.integer("-r,--repetitions", "N", "runs of each test (5)", 1, 1000, repetitions);
+    parser.flag("--profile", "where the time of a token goes", profiles);
     parser.flag("--json", "one JSON object", json);
     add_model_options(parser, model);
     if (const auto code = parser.parse(argc, argv)) return *code;
@@ -133,7 +155,10 @@ int run_bench(int argc, char** argv) {
     if (json) return write_stdout(report.value() + "\n") ? kExitOk : kExitFailed;
     const auto parsed = Json::parse(report.value());
     if (!parsed.ok()) return fail(parsed.error());
-    return write_stdout(table(parsed.value())) ? kExitOk : kExitFailed;
+    std::string out = table(parsed.value());
+    for (const Json& test : parsed.value().find("tests")->items)
+        if (profiles) out += profile(test);
+    return write_stdout(out) ? kExitOk : kExitFailed;
 }
 
 }  // namespace facet::app

@@ -39,11 +39,12 @@ Result<std::string> find_model_file(const std::string& asked) {
 }
 
 ApiModelOptions::ApiModelOptions(const ModelOptions& options)
-    : device_(options.device), isa_(options.isa) {
+    : device_(options.device), isa_(options.isa), kv_(options.kv) {
     // The environment chooses among the CPU's tables only; the reference device has none.
     if (isa_.empty() && device_ != "reference") isa_ = read_environment().isa;
     options_.device = device_.empty() ? nullptr : device_.c_str();
     options_.isa = isa_.empty() ? nullptr : isa_.c_str();
+    options_.kv = kv_.empty() ? nullptr : kv_.c_str();
     options_.threads = options.threads;
     options_.mmap = options.mmap ? 1 : 0;
 }

@@ -155,12 +155,6 @@ void OptionParser::each(std::string names, std::string placeholder, std::string 
     add({std::move(names), std::move(placeholder), std::move(help)}, std::move(take));
 }
 
-void OptionParser::unavailable(std::string names) {
-    add({std::move(names), "", ""}, [](const std::string&) -> Status {
-        return unsupported("this option is not available yet in this version of Facet");
-    });
-}
-
 Status OptionParser::take_words() {
     bool only_words = false;
     for (const std::string& word : parser_->app.remaining()) {
@@ -234,12 +228,12 @@ void add_model_options(OptionParser& parser, ModelOptions& options) {
     parser.group("Model");
     add_model_file_option(parser, options);
     parser.text("--device", "NAME", "where to compute: cpu or reference", options.device);
-    parser.text("--isa", "NAME", "instructions of the cpu: avx512, avx2, scalar", options.isa);
+    parser.text("--isa", "NAME", "instructions of the cpu: avx512bf16, avx2, neon, ...", options.isa);
     parser.integer("-t,--threads", "N", "worker threads (0: one a core)", 0, 4096, options.threads);
     parser.integer("-c,--ctx", "N", "context in tokens (0: the default)", 0, kInt32Max,
                    options.context);
     parser.flag("--mmap", "start at once from the file, and answer slower", options.mmap);
-    parser.unavailable("--kv");
+    parser.text("--kv", "TYPE", "keep keys and values in f16 or q8_0 (f16)", options.kv);
 }
 
 SamplingOptions::SamplingOptions() {

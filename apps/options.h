@@ -37,8 +37,6 @@ class OptionParser {
     // May be given several times; `take` is called for each value and may refuse it.
     void each(std::string names, std::string placeholder, std::string help,
               std::function<Status(const std::string&)> take);
-    // Not in the help: known, but not there yet; using it is an error that says so.
-    void unavailable(std::string names);
 
     // Parses what follows the command's name. Holds an exit code if the command must not go on:
     // kExitOk after
@@ -85,6 +83,7 @@ struct ModelOptions {
     std::string path;    // empty: FACET_MODEL, else the demo model
     std::string device;  // empty: the best this build has
     std::string isa;     // empty: FACET_ISA, else the best of this machine
+    std::string kv;      // empty: f16
     int32_t threads = 0;
     int32_t context = 0;
     bool mmap = false;

@@ -116,14 +116,6 @@ TEST(Options, AnUnknownOptionGetsAHint) {
     EXPECT_EQ(parse({"-z"}).code, kExitWrongUse);
 }
 
-TEST(Options, WhatIsNotThereYetSaysSo) {
-    for (const auto& arguments : {std::vector<std::string>{"--kv", "q8_0"}}) {
-        const Parsed parsed = parse(arguments);
-        EXPECT_EQ(parsed.code, kExitWrongUse);
-        EXPECT_NE(parsed.err.find("not available yet"), std::string::npos) << parsed.err;
-    }
-}
-
 TEST(Options, HelpFitsAScreenAndGoesToStdout) {
     const Parsed parsed = parse({"--help"});
     EXPECT_EQ(parsed.code, kExitOk);

@@ -72,11 +72,9 @@ TEST(Program, WrongUseExitsWithTwoAndAHintOnStderr) {
         {"run", "--nonsense", "x"},
         {"run", "--temp", "hot", "x"},
         {"run", "--think", "--no-think", "x"},
-        {"run", "--kv", "q8_0", "x"},
         {"run", "--raw", "--think", "x"},
         {"chat", "words"},
         {"tokenize", "--batch", "words"},
-        {"logits", "--kv", "q8_0"},
         {"inspect", "a", "b"},
     };
     for (const auto& arguments : wrong) {

@@ -58,6 +58,8 @@ typedef int (*facet_load_fn)(uint64_t done, uint64_t total, void* user);
 typedef struct facet_model_options {
     const char* device; /* "cpu", "reference", or null for the best this build has */
     const char* isa; /* the CPU device's instruction set, as "avx2"; null = this machine's best */
+    const char* kv;  /* how the CPU device keeps keys and values: "f16", or "q8_0" in about half of
+                        the memory; null = "f16" */
     int32_t threads; /* worker threads; 0 = one a core */
     int32_t vocab_only; /* 1: load the tokenizer only; the file may be vocabulary-only */
     int32_t mmap;       /* 1: leave the weights in the file and repack them each time they are used:

@@ -182,6 +182,10 @@ class Benchmark {
         test.set("state_changed",
                  Json::of(state_differs(*low, *high) ||
                           state_differs(runs.before.read_gb_per_s, runs.after.read_gb_per_s)));
+        double seconds = 0;
+        for (const double speed : runs.speeds) seconds += 1 / speed;
+        test.set("ms_per_token",
+                 rounded(1000 * seconds / static_cast<double>(runs.speeds.size()), 5));
         test.set("profile_ms_per_token",
                  runs.profile.per_token(int64_t{count} * options_.repetitions));
         return test;

@@ -80,11 +80,15 @@ int32_t* copy_ids(const std::vector<int32_t>& ids) {
     return copy;
 }
 
-ModelOptions model_options_of(const facet_model_options* from) {
+Result<ModelOptions> model_options_of(const facet_model_options* from) {
     ModelOptions options;
     if (from == nullptr) return options;
     if (from->device != nullptr) options.device.name = from->device;
     if (from->isa != nullptr) options.device.isa = from->isa;
+    const std::string kv = from->kv != nullptr ? from->kv : "f16";
+    if (kv != "f16" && kv != "q8_0")
+        return unsupported("KV type " + kv + ", this build has: f16, q8_0");
+    options.device.kv = kv == "f16" ? KvType::kF16 : KvType::kQ8_0;
     options.device.threads = from->threads;
     options.device.mapped = from->mmap != 0;
     if (from->on_load != nullptr) {
@@ -248,7 +252,7 @@ facet_status facet_model_open(const char* path, const facet_model_options* optio
         FACET_TRY(require(path != nullptr, "path"));
         FACET_TRY(require(out != nullptr, "out"));
         *out = nullptr;
-        auto model = FACET_TRY(LoadedModel::open(path, model_options_of(options)));
+        auto model = FACET_TRY(LoadedModel::open(path, FACET_TRY(model_options_of(options))));
         *out = new facet_model{std::move(model)};
         return {};
     });
@@ -283,10 +287,9 @@ facet_status facet_bench(const char* path, const facet_model_options* model_opti
         const auto progress = [&](const std::string& line) {
             if (on_line != nullptr) on_line(line.c_str(), user);
         };
-        *json =
-            copy_text(FACET_TRY(run_benchmark(path != nullptr ? path : "",
-                                              model_options_of(model_options), options, progress))
-                          .dump());
+        const ModelOptions model = FACET_TRY(model_options_of(model_options));
+        *json = copy_text(
+            FACET_TRY(run_benchmark(path != nullptr ? path : "", model, options, progress)).dump());
         return {};
     });
 }
