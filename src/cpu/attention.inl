@@ -102,11 +102,11 @@ void expand_shared_keys(const uint8_t* rows, int count, int size, const KeyRotat
     }
 }
 
-// Rows beyond the last count as zero.
+// An even number of rows; those beyond the last count as zero.
 template <typename Row>
 void expand_values(const uint8_t* rows, int count, int size, void* out) {
     auto* to = static_cast<A::E*>(out);
-    for (int j = 0; j < count; j += A::kSteps, to += A::kSteps * size) {
+    for (int j = 0; j < (count + 1) / 2 * 2; j += A::kSteps, to += A::kSteps * size) {
         for (int i = 0; i < size; i += R) {
             F step[A::kSteps];
             for (int k = 0; k < A::kSteps; ++k) {

@@ -62,6 +62,12 @@ class CpuDevice : public Device {
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
     void logits(const Batch& batch, float* out) override;
+    void read_residual(int32_t rows, float* x) const override {
+        std::copy_n(x_.data(), int64_t{rows} * config_.width, x);
+    }
+    void write_residual(int32_t rows, const float* x) override {
+        std::copy_n(x, int64_t{rows} * config_.width, x_.data());
+    }
     const PhaseTimes* phase_times() const override { return &times_; }
 
   private:

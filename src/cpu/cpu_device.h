@@ -1,5 +1,5 @@
 // The CPU device: quantized weights in strips, integer dot products, resident threads. Tested
-// against the reference device block by block (cpu_device_test.cc).
+// against the reference device block by block (cpu_blocks_test.cc).
 #pragma once
 
 #include <memory>

@@ -74,7 +74,8 @@ TEST(KernelSymbols, EachInstructionSetExportsItsTableAlone) {
         output_of(FACET_NM " -A -C --defined-only --extern-only " FACET_CPU_LIBRARY), &tables);
     for (const std::string& line : wrong) ADD_FAILURE() << line;
 #if defined(__x86_64__)
-    EXPECT_EQ(tables, (std::vector<std::string>{"avx2", "avx512", "avxvnni", "scalar"}));
+    EXPECT_EQ(tables,
+              (std::vector<std::string>{"avx2", "avx512", "avx512bf16", "avxvnni", "scalar"}));
 #elif defined(__aarch64__)
     EXPECT_EQ(tables, (std::vector<std::string>{"neon", "scalar"}));
 #endif

@@ -200,7 +200,6 @@ struct FormatIQ4_XS : FormatBase {
         const I two = V::and_(V::shift_right_by(high, 2 * b), V::set(3));
         return V::subtract(V::or_(low, V::template shift_left<4>(two)), V::set(32));
     }
-    I scale_pair(int k) const { return pair_of(scale(2 * k, 0), scale(2 * k + 1, 0)); }
 };
 
 struct FormatQ2_K : FormatBase {
@@ -393,8 +392,9 @@ inline void multiply_sums(const PairOf& pair, const int32_t* sum_pairs, I* sum) 
     }
 }
 
-// Super-blocks of 256 columns: everything below their float scale is integer arithmetic, and
-// exact. The largest sum: 16 groups of 16 products of 63 * 127 times a scale of 128 is below 2^29.
+// Super-blocks of 256 columns: everything below their float scale is integers, each of which a float
+// holds. Their sum is rounded only where it is above 2^24; at most it is 16 groups of 16 products of
+// 63 * 127 times a scale of 128, below 2^29.
 template <typename Format, int kCount>
 void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
                            const uint8_t* next) {
@@ -413,7 +413,14 @@ void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& til
             open_codes(format, b, w);
             for (int g = 0; g < Format::kGroups; ++g) {
                 I sum[kCount];
-                for (int t = 0; t < kCount; ++t) sum[t] = V::set(0);
+                for (int t = 0; t < kCount; ++t) {
+                    sum[t] = V::set(0);
+                    // Before anything is rounded, or tables without a bias would give other bits.
+                    if constexpr (Format::kSigned && V::kSignedBias > 0) {
+                        sum[t] = V::template shift_left<V::kSignedBias>(
+                            V::broadcast(tile.negative_sum32 + (s * 8 + b) * kCount + t));
+                    }
+                }
                 add_products<Format, kCount, kSteps>(
                     w + g * kSteps, tile.codes + ((s * 8 + b) * 8 + g * kSteps) * 4 * kCount, sum);
                 const F scale = V::to_float(format.scale(b, g));
@@ -424,13 +431,13 @@ void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& til
         const int32_t* sum_pairs = (Format::kGroups == 1 ? tile.sum_pairs32 : tile.sum_pairs16) +
                                    s * kPairs * kCount;
         const float* scales = tile.scale + s * 8 * kCount;
-        if constexpr (kTooLarge<Format> > 0) {
+        if constexpr (Format::kOffset > 0) {
             I excess[kCount];
             multiply_sums<kCount, kPairs>([&](int k) { return format.scale_pair(k); }, sum_pairs,
                                           excess);
             for (int t = 0; t < kCount; ++t) {
                 total[t] =
-                    V::subtract_f(total[t], V::to_float(V::template shift_left<kTooLarge<Format>>(excess[t])));
+                    V::subtract_f(total[t], V::to_float(V::template shift_left<Format::kOffset>(excess[t])));
             }
         }
         F value[kCount];

@@ -59,7 +59,8 @@ struct V {
         return each<F>([&](int i) { return float_of(static_cast<uint32_t>(half_at(p, i)) << 16); });
     }
     static void store_f16(uint16_t* p, F a) {
-        for (int i = 0; i < kRows; ++i) p[i] = to_half(a.lane[i]);
+        // Rows of the cache may lie at odd addresses.
+        for (int i = 0; i < kRows; ++i) put_f16(p + i, a.lane[i]);
     }
     static I set(int32_t a) {
         return each<I>([&](int) { return a; });

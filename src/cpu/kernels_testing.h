@@ -1,6 +1,8 @@
 // What the tests of the kernels share: the tables, random and chosen weights, tiles, products.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <cstdint>
 #include <cstring>
 #include <random>
@@ -96,15 +98,21 @@ inline std::vector<uint8_t> random_rows(TensorType type, int64_t rows, int64_t c
     return bytes;
 }
 
-// `count` rows of activations as one tile, in both forms.
+// Columns that share a scale of activations for weights of this type.
+inline int group_of(TensorType type) {
+    return traits_of(type).block_elements == kSuperBlock ? kSuperBlock : 32;
+}
+
+// `count` rows of activations as one tile, in both forms, with a scale for `group` columns.
 struct Activations {
     TileRows rows;
     Tile tile;
 
-    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int count)
-        : rows(count, columns, true, true), tile(rows.tile(0, count)) {
+    Activations(const Kernels& table, const std::vector<float>& x, int64_t columns, int group,
+                int count)
+        : rows(count, columns, {true, true, group == kSuperBlock}), tile(rows.tile(0, count)) {
         for (int t = 0; t < count; ++t) {
-            table.quantize(&x[static_cast<size_t>(t * columns)], columns, tile, t);
+            table.quantize(&x[static_cast<size_t>(t * columns)], columns, group, tile, t);
             store_values(&x[static_cast<size_t>(t * columns)], columns, tile, t);
         }
     }
@@ -130,7 +138,7 @@ inline std::vector<float> multiply(const Kernels& table, const Matrix& matrix, c
         pack_strip(matrix, row, height, strip.data() + offset);
         table.strip[static_cast<size_t>(strip_type(matrix.type))](
             strip.data() + offset, floats ? matrix.columns : matrix.columns / 32, input,
-            tile.data() + offset);
+            tile.data() + offset, row % (2 * height) == 0 ? nullptr : strip.data() + offset);
         for (int t = 0; t < input.count; ++t) {
             for (int r = 0; r < height && row + r < matrix.rows; ++r) {
                 out[static_cast<size_t>(t * matrix.rows + row + r)] =
@@ -143,5 +151,15 @@ inline std::vector<float> multiply(const Kernels& table, const Matrix& matrix, c
 
 // The same bits, or not a number on both sides (whose other bits are no one's promise).
 inline bool same(float a, float b) { return std::memcmp(&a, &b, 4) == 0 || (a != a && b != b); }
+
+// All tables must give the same, not-a-number included: `first` is that of the first.
+inline void expect_same(const std::vector<float>& found, std::vector<float>& first,
+                        const char* name) {
+    if (first.empty()) first = found;
+    for (size_t i = 0; i < found.size(); ++i) {
+        ASSERT_TRUE(same(found[i], first[i]))
+            << name << " element " << i << ": " << found[i] << ", " << first[i];
+    }
+}
 
 }  // namespace facet::cpu

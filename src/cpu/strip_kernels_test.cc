@@ -31,33 +31,34 @@ std::vector<uint8_t> integer_rows(TensorType type, int64_t rows, int64_t columns
 // it was allocated and without a byte to spare.
 class ChosenTile {
   public:
-    ChosenTile(int64_t columns, int count, size_t offset = 0) : columns_(columns), offset_(offset) {
+    // group: columns that share a scale.
+    ChosenTile(int64_t columns, int group, int count, size_t offset = 0)
+        : columns_(columns), group_(group) {
         const auto blocks = size_t(columns / 32 * count);
+        const auto pairs = size_t((columns / 32 + 1) / 2 * count);
         codes_.resize(offset + 32 * blocks);
-        floats_[0].resize(offset + blocks, 1.0f);
-        floats_[1].resize(offset + blocks);
-        floats_[2].resize(offset + 2 * blocks);
-        floats_[3].resize(offset + 32 * blocks);
-        sums_[0].resize(offset + blocks);
-        sums_[1].resize(offset + 2 * blocks);
+        for (auto* floats : {&scale_, &scaled_sum_}) floats->resize(offset + blocks, 1.0f);
+        for (auto* sums : {&negative_sum_, &pairs16_}) sums->resize(offset + blocks);
+        pairs32_.resize(offset + pairs);
+        values_.resize(offset + 32 * blocks);
         tile_ = {count,
                  codes_.data() + offset,
-                 floats_[0].data() + offset,
-                 sums_[0].data() + offset,
-                 sums_[1].data() + offset,
-                 floats_[1].data() + offset,
-                 floats_[2].data() + offset,
-                 floats_[3].data() + offset};
+                 scale_.data() + offset,
+                 negative_sum_.data() + offset,
+                 scaled_sum_.data() + offset,
+                 pairs16_.data() + offset,
+                 pairs32_.data() + offset,
+                 values_.data() + offset};
     }
     int8_t& code(int64_t column, int row) {
         return tile_.codes[(column / 4 * tile_.count + row) * 4 + column % 4];
     }
-    float& scale(int64_t block, int row) { return tile_.scale[block * tile_.count + row]; }
+    float scale(int64_t block, int row) const { return tile_.scale[block * tile_.count + row]; }
 
     // The tile with its sums and values filled in.
     const Tile& tile() {
         for (int t = 0; t < tile_.count; ++t) {
-            for (int64_t half = 0; half < columns_ / 16; ++half) set_sums(half, t);
+            for (int64_t block = 0; block < columns_ / 32; ++block) set_sums(block, t);
         }
         return tile_;
     }
@@ -66,32 +67,36 @@ class ChosenTile {
         for (int t = 0; t < tile_.count; ++t) {
             for (int64_t c = 0; c < columns_; ++c)
                 code(c, t) = int8_t(int(random_source() % uint32_t(2 * limit + 1)) - limit);
-            for (int64_t b = 0; b < columns_ / 32; ++b)
-                scale(b, t) = random_source() % 2 ? 1.0f : 2.0f;
+            for (int64_t c = 0; c < columns_; c += group_) {
+                const float scale = random_source() % 2 ? 1.0f : 2.0f;
+                for (int64_t b = c / 32; b < (c + group_) / 32 && b < columns_ / 32; ++b)
+                    tile_.scale[b * tile_.count + t] = scale;
+            }
         }
         return *this;
     }
 
   private:
-    void set_sums(int64_t half, int t) {
-        int sum = 0;
-        const float scale = this->scale(half / 2, t);
-        for (int64_t c = 16 * half; c < 16 * half + 16; ++c) {
-            sum += code(c, t);
-            tile_.values[c * tile_.count + t] = scale * float(code(c, t));
+    void set_sums(int64_t block, int t) {
+        int16_t sums[2] = {};
+        for (int64_t c = 32 * block; c < 32 * block + 32; ++c) {
+            sums[c % 32 / 16] = int16_t(sums[c % 32 / 16] + code(c, t));
+            tile_.values[c * tile_.count + t] = scale(block, t) * float(code(c, t));
         }
-        const int64_t at16 = half * tile_.count + t, at32 = half / 2 * tile_.count + t;
-        tile_.negative_sum16[at16] = -sum;
-        tile_.scaled_sum16[at16] = scale * float(sum);
-        tile_.negative_sum32[at32] = (half % 2 ? tile_.negative_sum32[at32] : 0) - sum;
-        tile_.scaled_sum32[at32] = scale * float(-tile_.negative_sum32[at32]);
+        const auto both = int16_t(sums[0] + sums[1]);
+        const int64_t at = block * tile_.count + t, at_pair = block / 2 * tile_.count + t;
+        tile_.negative_sum32[at] = -both;
+        tile_.scaled_sum32[at] = scale(block, t) * float(both);
+        std::memcpy(tile_.sum_pairs16 + at, sums, 4);
+        std::memcpy(reinterpret_cast<char*>(tile_.sum_pairs32 + at_pair) + 2 * (block % 2), &both,
+                    2);
     }
 
     int64_t columns_;
-    size_t offset_;
+    int group_;
     std::vector<int8_t> codes_;
-    std::vector<float> floats_[4];  // scales, scaled sums of 32 and of 16, values
-    std::vector<int32_t> sums_[2];  // negative sums of 32 and of 16
+    std::vector<float> scale_, scaled_sum_, values_;
+    std::vector<int32_t> negative_sum_, pairs16_, pairs32_;
     Tile tile_;
 };
 
@@ -160,7 +165,7 @@ TEST_P(ExactStrips, RandomBlocksGiveTheIntegerAtEverySize) {
         for (const int64_t rows : {1, 3, 17}) {
             const auto bytes = integer_rows(GetParam(), rows, columns);
             for (const int count : {1, 3, 8}) {
-                ChosenTile chosen(columns, count);
+                ChosenTile chosen(columns, group_of(GetParam()), count);
                 expect_exact({GetParam(), rows, columns, bytes.data()}, chosen.randomize(3));
             }
         }
@@ -176,7 +181,7 @@ TEST_P(ExactStrips, ExtremeCodesMeetExtremeActivations) {
     for (const int fill : {0x00, 0xff, 0x80, 0x7f, 0x0f, 0xf0}) {
         const auto bytes = integer_rows(GetParam(), 5, columns, fill);
         for (int64_t block = 0; block < columns / 32; ++block) {
-            ChosenTile chosen(columns, 4);
+            ChosenTile chosen(columns, group_of(GetParam()), 4);
             for (int64_t c = 32 * block; c < 32 * block + 32; ++c) {
                 chosen.code(c, 0) = 127;
                 chosen.code(c, 1) = -127;
@@ -201,7 +206,7 @@ TEST_P(ExactStrips, BrokenScalesReachTheResultAndNoOtherRow) {
                 auto bytes = sound;
                 const Matrix matrix{GetParam(), 20, columns, bytes.data()};
                 put_half(broken, &bytes[2 * matrix.row_bytes() + traits.block_bytes + half]);
-                ChosenTile chosen(columns, 2);
+                ChosenTile chosen(columns, group_of(GetParam()), 2);
                 const Tile& tile = chosen.randomize(3).tile();
                 for (const Kernels* table : tested_kernels()) {
                     const auto expected =
@@ -237,11 +242,11 @@ TEST_P(AnyAddress, ChangesNoBit) {
     for (const Kernels* table : tested_kernels()) {
         for (const int count : {1, 5}) {
             random_source.seed(7);
-            ChosenTile aligned(columns, count);
+            ChosenTile aligned(columns, group_of(GetParam()), count);
             const auto expected = multiply(*table, matrix, aligned.randomize(127).tile());
             for (size_t offset = 1; offset <= 7; ++offset) {
                 random_source.seed(7);
-                ChosenTile moved(columns, count, offset);
+                ChosenTile moved(columns, group_of(GetParam()), count, offset);
                 const auto found =
                     multiply(*table, matrix, moved.randomize(127).tile(), step * offset);
                 EXPECT_EQ(std::memcmp(found.data(), expected.data(), found.size() * 4), 0)
@@ -261,7 +266,7 @@ TEST(Mxfp4Strips, EveryExponentScalesTheInteger) {
     for (int e = 0; e < 256; ++e) {
         auto bytes = integer_rows(TensorType::kMXFP4, 1, 32);
         bytes[0] = uint8_t(e);
-        ChosenTile chosen(32, 1);
+        ChosenTile chosen(32, 32, 1);
         for (int64_t c = 0; c < 32; ++c) chosen.code(c, 0) = int8_t(random_source() % 255 - 127);
         int sum = 0;
         for (int c = 0; c < 32; ++c) {
@@ -290,7 +295,7 @@ TEST(FloatStrips, BrokenWeightsReachTheResultAndNoOtherRow) {
             if (type == TensorType::kF32) std::memcpy(at, &broken, 4);
             if (type != TensorType::kF32)
                 std::memcpy(at, type == TensorType::kF16 ? &f16 : &bf16, 2);
-            TileRows rows(1, 5, false, true);
+            TileRows rows(1, 5, {false, true});
             const Tile tile = rows.tile(0, 1);
             const float x[5] = {1, 2, 3, 4, 5};
             store_values(x, 5, tile, 0);

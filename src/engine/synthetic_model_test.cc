@@ -9,9 +9,16 @@
 namespace facet {
 namespace {
 
+DeviceOptions device_options(const std::string& name) {
+    DeviceOptions options;
+    options.name = name;
+    options.threads = 1;
+    return options;
+}
+
 std::vector<float> logits_of(const std::string& mix, const std::string& device,
                              const std::vector<int32_t>& ids) {
-    auto model = LoadedModel::synthetic("tiny", mix, {device, 1, ""});
+    auto model = LoadedModel::synthetic("tiny", mix, device_options(device));
     EXPECT_TRUE(model.ok()) << model.error().message;
     auto session = Session::create(model.value(), 64).take();
     EXPECT_TRUE(session->set_ids(ids, {}).ok());

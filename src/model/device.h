@@ -70,6 +70,11 @@ class Device {
     // Logits of batch.logit_rows after the soft-cap, out [rows, V] f32.
     virtual void logits(const Batch& batch, float* out) = 0;
 
+    // The residual stream x [rows, D] of the batch in work, out of the device and into it: how tests
+    // compare two devices block by block.
+    virtual void read_residual(int32_t rows, float* x) const = 0;
+    virtual void write_residual(int32_t rows, const float* x) = 0;
+
     // Times since the device was made; null if it does not take any.
     virtual const PhaseTimes* phase_times() const { return nullptr; }
 };

@@ -1,5 +1,6 @@
 #include "model/reference_device.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -43,6 +44,12 @@ class ReferenceDevice : public Device {
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
     void logits(const Batch& batch, float* out) override;
+    void read_residual(int32_t rows, float* x) const override {
+        std::copy_n(x_.data(), int64_t{rows} * config_.width, x);
+    }
+    void write_residual(int32_t rows, const float* x) override {
+        std::copy_n(x, int64_t{rows} * config_.width, x_.data());
+    }
 
   private:
     // The steps of the blocks.

@@ -1,0 +1,68 @@
+// A decoded token allocates nothing: what it needs is there before the first.
+//
+// Counts every operator new of this program; tests beside this one do not notice.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <new>
+
+#include "engine/session.h"
+#include "tests/edited_model.h"
+
+namespace {
+
+std::atomic<int64_t> allocations{0};
+
+void* allocate(size_t bytes, size_t alignment) {
+    allocations.fetch_add(1, std::memory_order_relaxed);
+    // aligned_alloc wants whole multiples.
+    bytes = (std::max<size_t>(bytes, 1) + alignment - 1) / alignment * alignment;
+    void* memory = std::aligned_alloc(alignment, bytes);
+    if (memory == nullptr) throw std::bad_alloc();
+    return memory;
+}
+
+}  // namespace
+
+void* operator new(size_t bytes) { return allocate(bytes, __STDCPP_DEFAULT_NEW_ALIGNMENT__); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+    return allocate(bytes, static_cast<size_t>(alignment));
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { std::free(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { std::free(memory); }
+
+namespace facet {
+namespace {
+
+int64_t allocations_of_tokens(const std::string& path, int32_t threads) {
+    ModelOptions options;
+    options.device.name = "cpu";
+    options.device.threads = threads;
+    auto session = Session::create(LoadedModel::open(path, options).take(), 0).take();
+    // Past two spans of attention, so that also what shares them between threads is there.
+    const std::vector<int32_t> ids(600, 7);
+    EXPECT_TRUE(session->set_ids(ids, {}).ok());
+    session->append(8);
+    const int64_t before = allocations.load();
+    for (int32_t id = 0; id < 20; ++id) session->append(id);
+    return allocations.load() - before;
+}
+
+TEST(Allocations, AreCounted) {
+    const int64_t before = allocations.load();
+    ::operator delete(::operator new(1));
+    EXPECT_EQ(allocations.load() - before, 1);
+}
+
+TEST(Allocations, ADecodedTokenMakesNone) {
+    for (const char* path : {kDemoModel, kMoeModel, kDenseModel}) {
+        for (const int32_t threads : {1, 2}) EXPECT_EQ(allocations_of_tokens(path, threads), 0);
+    }
+}
+
+}  // namespace
+}  // namespace facet
