@@ -76,7 +76,7 @@ TEST(KvCache, ARowThatIsReadHoldsItsPosition) {
 TEST(KvCache, PlanCountsWindowAndContextApart) {
     const KvPlan plan = plan_kv(two_layers(), 8192, kBatch, {3, 5});
     const KvCache cache(two_layers(), 8192, kBatch);
-    EXPECT_EQ(plan.sliding_bytes, 2u * 3 * uint64_t(cache.rows(0)));
+    EXPECT_EQ(plan.sliding_bytes, 3 * uint64_t(cache.rows(0)));
     EXPECT_EQ(plan.global_bytes, 5u * 8192);
 }
 
