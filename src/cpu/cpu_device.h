@@ -15,7 +15,7 @@ namespace facet::cpu {
 struct CpuOptions {
     int32_t threads = 0;       // 0 = one a core
     std::string isa;           // a kernel table's name; empty = the best
-    int32_t batch_rows = 1024; // the most rows of one batch
+    int32_t batch_rows = 512;  // the most rows of one batch
     bool mapped = false;       // pack strips from the mapped file each time they are used
     LoadProgress on_progress;  // of packing; may be empty
     KvOptions kv = {};
