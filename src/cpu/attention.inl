@@ -57,7 +57,8 @@ void store_row(const float* x, int size, uint8_t* row) {
 // ---- expansion into what the products take
 
 void expand_queries(const float* queries, int64_t n, void* out) {
-    for (int64_t i = 0; i < n; i += R) A::store(static_cast<A::E*>(out) + i, V::load_f(queries + i));
+    auto* to = static_cast<A::E*>(out);
+    for (int64_t i = 0; i < n; i += R) A::store(to + i, V::load_f(queries + i));
 }
 
 template <typename Row>

@@ -141,26 +141,29 @@ CpuAttention::CpuAttention(const ModelConfig& config, const Weights& weights,
     }
 }
 
-uint64_t CpuAttention::work_bytes(const ModelConfig& config, int32_t context, int32_t threads) {
+AttentionPlan CpuAttention::plan(const ModelConfig& config, int32_t threads) {
     const LayerSizes largest = largest_sizes(config);
     const auto size = static_cast<uint64_t>(largest.head_size);
-    const uint64_t thread = (kQueriesMax * (size * 12 + kSpan * 8) + kKeyTile * size * 4);
-    uint64_t parts = 0;
+    AttentionPlan plan;
+    plan.bytes = static_cast<uint64_t>(threads) *
+                 (kQueriesMax * (size * 12 + kSpan * 8) + kKeyTile * size * 4);
     for (const LayerConfig& layer : config.layers) {
         if (layer.sliding) continue;
-        parts = (static_cast<uint64_t>(context) / kSpan + 1) *
-                static_cast<uint64_t>(layer.query_width()) * 4;
+        // Outputs of spans, and the rotation of the first position of each kRotationSpan.
+        plan.bytes_per_position =
+            static_cast<uint64_t>(layer.query_width()) * sizeof(float) / kSpan +
+            size * sizeof(float) / kRotationSpan;
     }
-    return thread * static_cast<uint64_t>(threads) + parts;
+    return plan;
 }
 
 Result<std::unique_ptr<KvStorage>> CpuAttention::make_storage(const KvCache& cache) {
     auto kv = std::make_unique<CpuKv>();
     uint64_t bytes = 0;
-    // Heads start at multiples of a page's half, so that no two threads share a line.
+    // Heads start on a cache line, so that no two threads write the same one.
     const auto head_bytes = [&](int32_t i) {
-        const int64_t rows = int64_t{cache.rows(i)} *
-                             kv_row_bytes(options_.type, layer_config(i).head_size);
+        const int64_t rows =
+            int64_t{cache.rows(i)} * kv_row_bytes(options_.type, layer_config(i).head_size);
         return (rows + 63) / 64 * 64;
     };
     for (int32_t i = 0; i < config_.layer_count(); ++i) {
@@ -203,8 +206,8 @@ Result<std::unique_ptr<KvStorage>> CpuAttention::make_storage(const KvCache& cac
 
 void CpuAttention::store(int32_t layer, const BatchSequence& sequence, int32_t row, int32_t head,
                          const float* key, const float* value) const {
-    const CpuKv::Layer& at = static_cast<const CpuKv*>(sequence.cache->storage())
-                                 ->layers[static_cast<size_t>(layer)];
+    const CpuKv::Layer& at =
+        static_cast<const CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(layer)];
     const int64_t offset =
         head * at.head_bytes +
         int64_t{sequence.cache->row_of(layer, sequence.first_position + row)} * at.row_bytes;
@@ -238,16 +241,16 @@ void CpuAttention::begin(int32_t index, const Batch& batch) {
     bool several = false;
     each_tile(index, batch, [&](const Tile& tile) {
         const SpanRange spans = tile.spans();
-        const auto parts = static_cast<size_t>(spans.end - spans.first) *
-                           static_cast<size_t>(tile.queries());
+        const auto parts =
+            static_cast<size_t>(spans.end - spans.first) * static_cast<size_t>(tile.queries());
         ++tiles;
         outputs += parts * static_cast<size_t>(tile.layer->head_size);
         sums += parts;
         several |= spans.end - spans.first > 1;
     });
     // With few tiles, threads would wait for the one that has the longest conversation.
-    split_ = threads_ > 1 && several && tiles < 2 * int64_t{threads_} &&
-             outputs <= parts_.size() && sums <= part_sums_.size();
+    split_ = threads_ > 1 && several && tiles < 2 * int64_t{threads_} && outputs <= parts_.size() &&
+             sums <= part_sums_.size();
 }
 
 void CpuAttention::attend(int32_t index, const Batch& batch, const float* queries, float* out,
@@ -313,8 +316,9 @@ void CpuAttention::finish(int32_t index, const Batch& batch, float* out, int32_t
 void CpuAttention::load_queries(const Tile& tile, const float* queries, Scratch& scratch) const {
     const int size = tile.layer->head_size;
     for (int32_t q = 0; q < tile.queries(); ++q) {
-        kernels_.expand_queries(queries + tile.offset(q), size,
-                                scratch.queries.data() + int64_t{q} * size * kernels_.expanded_bytes);
+        kernels_.expand_queries(
+            queries + tile.offset(q), size,
+            scratch.queries.data() + int64_t{q} * size * kernels_.expanded_bytes);
     }
 }
 
@@ -332,13 +336,13 @@ void CpuAttention::attend_span(const Tile& tile, int32_t span, Scratch& scratch,
     for (int32_t q = 0; q < queries; ++q) {
         float* scores = scratch.scores.data() + int64_t{q} * kSpan;
         const int32_t position = tile.position_of(q);
-        const int32_t visible = std::clamp(tile.first_visible(position) - origin, first - origin,
-                                           padded);
+        const int32_t visible =
+            std::clamp(tile.first_visible(position) - origin, first - origin, padded);
         std::fill(scores + (first - origin), scores + visible, kMasked);
         std::fill(scores + std::clamp(position + 1 - origin, 0, padded), scores + padded, kMasked);
-        sums[q] = kernels_.weigh(
-            scores + (first - origin), padded - (first - origin),
-            scratch.weights.data() + (int64_t{q} * kSpan + first - origin) * kernels_.expanded_bytes);
+        sums[q] = kernels_.weigh(scores + (first - origin), padded - (first - origin),
+                                 scratch.weights.data() + (int64_t{q} * kSpan + first - origin) *
+                                                              kernels_.expanded_bytes);
     }
     std::fill(out, out + int64_t{queries} * size, 0.0f);
     const CpuKv::Layer& kv = tile.kv->layers[static_cast<size_t>(tile.layer_index)];
@@ -374,9 +378,9 @@ void CpuAttention::expand_keys(const Tile& tile, int32_t first, int32_t count,
     const auto pairs = static_cast<int64_t>(global_frequencies_.size());
     const int64_t span = first / kRotationSpan * pairs;
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(tile.layer_index)];
-    const KeyRotation rotation = {weights.key_norm.data(), static_cast<int>(pairs),
+    const KeyRotation rotation = {weights.key_norm.data(),        static_cast<int>(pairs),
                                   tile.kv->cosines.data() + span, tile.kv->sines.data() + span,
-                                  place_cosines_.data(), place_sines_.data()};
+                                  place_cosines_.data(),          place_sines_.data()};
     kernels_.expand_shared_keys[type](rows, count, size, rotation, first % kRotationSpan,
                                       scratch.tile.data());
 }

@@ -1,10 +1,11 @@
 // Keys and values of the CPU device, and attention over them.
 //
-// Positions are taken in spans of 256, aligned to position 0. Within a span the softmax is complete;
-// spans are merged in order with their largest scores. A query therefore sees the same sums in the
-// same order whatever batch it is part of and whichever threads compute it. Global layers whose
-// value is the raw key keep one row for both: the key follows from the value while it is expanded
-// (gemma4-model 2.3). Knows nothing of weights in strips or of what surrounds attention.
+// Positions are taken in spans of 256, aligned to position 0. Within a span the softmax is
+// complete; spans are merged in order with their largest scores. A query therefore sees the same
+// sums in the same order whatever batch it is part of and whichever threads compute it. Global
+// layers whose value is the raw key keep one row for both: the key follows from the value while it
+// is expanded (gemma4-model 2.3). Knows nothing of weights in strips or of what surrounds
+// attention.
 #pragma once
 
 #include <atomic>
@@ -28,6 +29,12 @@ struct KvOptions {
 
 // Bytes that one position of a layer takes.
 uint64_t kv_bytes_per_position(const LayerConfig& layer, const KvOptions& options);
+
+// Memory besides the rows: at most this much, and this much more for a position of a context.
+struct AttentionPlan {
+    uint64_t bytes = 0;
+    uint64_t bytes_per_position = 0;
+};
 
 class CpuAttention {
   public:
@@ -59,16 +66,16 @@ class CpuAttention {
     bool is_split() const { return split_; }
     void finish(int32_t layer, const Batch& batch, float* out, int32_t thread);
 
-    static uint64_t work_bytes(const ModelConfig& config, int32_t context, int32_t threads);
+    static AttentionPlan plan(const ModelConfig& config, int32_t threads);
 
   private:
     struct Tile;
     // What one thread needs for itself.
     struct Scratch {
-        std::vector<uint8_t> queries;  // [queries, size] expanded
-        std::vector<uint8_t> tile;     // [kKeyTile, size] expanded
-        std::vector<float> scores;     // [queries, kSpan]
-        std::vector<uint8_t> weights;  // [queries, kSpan] expanded
+        std::vector<uint8_t> queries;    // [queries, size] expanded
+        std::vector<uint8_t> tile;       // [kKeyTile, size] expanded
+        std::vector<float> scores;       // [queries, kSpan]
+        std::vector<uint8_t> weights;    // [queries, kSpan] expanded
         std::vector<float> part, total;  // [queries, size]
         std::vector<SpanSums> part_sums, total_sums;
     };
@@ -96,15 +103,15 @@ class CpuAttention {
     const Weights& weights_;
     const Kernels& kernels_;
     const KvOptions options_;
-    std::vector<float> global_frequencies_;             // [pairs] those that turn at all
-    std::vector<float> place_cosines_, place_sines_;    // [kRotationSpan, pairs]
-    std::vector<Scratch> scratch_;                      // by thread
+    std::vector<float> global_frequencies_;           // [pairs] those that turn at all
+    std::vector<float> place_cosines_, place_sines_;  // [kRotationSpan, pairs]
+    std::vector<Scratch> scratch_;                    // by thread
     const int32_t threads_;
 
     // The batch in work.
     bool split_ = false;  // spans of one tile are computed by several threads
     std::atomic<int64_t> next_task_{0};
-    std::vector<float> parts_;       // outputs of spans, in the order of tasks
+    std::vector<float> parts_;  // outputs of spans, in the order of tasks
     std::vector<SpanSums> part_sums_;
 };
 

@@ -98,8 +98,7 @@ class CpuDevice : public Device {
         const PackedMatrix *gate, *up;
     };
     void multiply_gated(Gated matrices, Range strips, TileRows& inputs, int64_t count,
-                        float* hidden, int64_t stride, int32_t thread,
-                        const Gated* next = nullptr);
+                        float* hidden, int64_t stride, int32_t thread, const Gated* next = nullptr);
     // Row `row` of the rows [first, first + count), which are cut into tiles, in the forms they
     // need.
     void prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
@@ -447,8 +446,8 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
         if (has_experts)
             multiply(packed.router, router_row_, rows, router_logits_.data(), layer.experts,
                      thread);
-        multiply_gated({&packed.gate, &packed.up}, my_part(packed.gate.strips, thread), input_, rows, hidden_.data(), layer.ffn_width,
-                       thread);
+        multiply_gated({&packed.gate, &packed.up}, my_part(packed.gate.strips, thread), input_,
+                       rows, hidden_.data(), layer.ffn_width, thread);
         end_phase(Phase::kRouterAndGate, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             prepare(hidden_.data() + t * layer.ffn_width, t, 0, rows, hidden_row_, layer.ffn_width);
@@ -492,8 +491,8 @@ void CpuDevice::route(const LayerConfig& layer, const LayerWeights& weights, int
                    chosen_weights_.data() + row * layer.experts_used);
 }
 
-// expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u). Products of a strip and a
-// row are laid end to end, expert after expert, and cut into equal parts for the threads, so that
+// expert_hidden [pair in order of experts, F] = gelu(gate_e u) * (up_e u). Products of a strip and
+// a row are laid end to end, expert after expert, and cut into equal parts for the threads, so that
 // all but a thread's first and last experts are its own.
 void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packed, int64_t rows,
                               int32_t thread) {
@@ -526,7 +525,8 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
 }
 
 // Copies the rows of an expert's pairs [first, first + count) side by side.
-void CpuDevice::gather(int64_t first, int64_t count, int64_t rows, int32_t used, TileRows& gathered) {
+void CpuDevice::gather(int64_t first, int64_t count, int64_t rows, int32_t used,
+                       TileRows& gathered) {
     const TileCut all(0, rows), cut(0, count);
     for (int64_t p = 0; p < count; ++p) {
         const TileCut::Place from = all.place_of(groups_.pair(first + p) / used),
@@ -567,8 +567,9 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
     for (int32_t e = groups_.next_used(0); e < layer.experts;) {
         const int32_t following = groups_.next_used(e + 1);
         const PackedMatrix& down = packed.expert_down[static_cast<size_t>(e)];
-        const PackedMatrix* next =
-            following < layer.experts ? &packed.expert_down[static_cast<size_t>(following)] : nullptr;
+        const PackedMatrix* next = following < layer.experts
+                                       ? &packed.expert_down[static_cast<size_t>(following)]
+                                       : nullptr;
         const TileCut cut(groups_.first(e), groups_.count(e));
         for (int64_t group = mine.begin; group < mine.end; group += kStripsPerGroup) {
             const int64_t group_end = std::min(group + kStripsPerGroup, mine.end);
@@ -640,16 +641,23 @@ void CpuDevice::logits(const Batch& batch, float* out) {
 
 }  // namespace
 
+namespace {
+
+int32_t thread_count(const CpuOptions& options) {
+    if (options.threads > 0) return options.threads;
+    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
                                                 const CpuOptions& options) {
     const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
     FACET_TRY(CpuAttention::check(config));
-    const auto cores = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-    const int32_t threads = options.threads > 0 ? options.threads : cores;
     PackedWeights packed =
         FACET_TRY(options.mapped ? PackedWeights::map(config, weights, *kernels)
-                                 : PackedWeights::pack(config, weights, *kernels, threads,
-                                                       options.on_progress));
+                                 : PackedWeights::pack(config, weights, *kernels,
+                                                       thread_count(options), options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }
@@ -662,10 +670,17 @@ DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options)
         7 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
         largest.ffn_width + largest.experts + 3 * largest.experts_used +
         int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
-    const int64_t columns = 3 * int64_t{config.width} + largest.query_width + largest.ffn_width +
+    const int32_t threads = thread_count(options);
+    const int64_t columns = (3 + threads) * int64_t{config.width} + largest.query_width +
+                            largest.ffn_width +
                             int64_t{largest.experts_used} * largest.expert_width;
-    DevicePlan plan = {"cpu", options.batch_rows, {},
-                       static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows)};
+    const AttentionPlan attention = CpuAttention::plan(config, threads);
+    DevicePlan plan;
+    plan.name = "cpu";
+    plan.batch_rows = options.batch_rows;
+    plan.work_bytes = static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows) +
+                      attention.bytes;
+    plan.work_bytes_per_position = attention.bytes_per_position;
     for (const LayerConfig& layer : config.layers)
         plan.kv_row_bytes.push_back(kv_bytes_per_position(layer, options.kv));
     return plan;

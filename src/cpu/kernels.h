@@ -4,9 +4,9 @@
 // The tables compute the same thing bit for bit: products of 8-bit codes are summed in integers,
 // which is exact, and the float operations that follow happen in one fixed order, written once in
 // kernels.inl and attention.inl. Only the height of a strip differs, and a table whose attention
-// multiplies bf16 instead of floats (avx512bf16) gives other bits there. An instruction-set file includes this header,
-// intrinsics and .inl bodies, nothing else: a shared inline function compiled with AVX-512 could
-// replace the plain one at link time.
+// multiplies bf16 instead of floats (avx512bf16) gives other bits there. An instruction-set file
+// includes this header, intrinsics and .inl bodies, nothing else: a shared inline function compiled
+// with AVX-512 could replace the plain one at link time.
 #pragma once
 
 #include <stddef.h>
@@ -50,10 +50,10 @@ using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& t
 // its span of kRotationSpan positions plus that of its place in it.
 inline constexpr int kRotationSpan = 64;
 struct KeyRotation {
-    const float* weight;                         // [size]
+    const float* weight;  // [size]
     int pairs;
-    const float *span_cosines, *span_sines;      // [pairs]
-    const float *place_cosines, *place_sines;    // [kRotationSpan, pairs]
+    const float *span_cosines, *span_sines;    // [pairs]
+    const float *place_cosines, *place_sines;  // [kRotationSpan, pairs]
 };
 
 // What a softmax needs to know of a part of the scores.

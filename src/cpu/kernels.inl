@@ -7,8 +7,8 @@
 //   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
 //   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
 //   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
-//   and_, or_, add, subtract, multiply_int, max_i, min_i, shift_left<n>, shift_right<n>, shift_left_by(I, n),
-//   shift_right_by
+//   and_, or_, add, subtract, multiply_int, max_i, min_i
+//   shift_left<n>, shift_right<n>, shift_left_by(I, n), shift_right_by(I, n)
 //   dot_small(acc, codes, p)    acc + sum over 4 bytes: codes 0..63 times the 4 signed bytes at p
 //   dot_signed(acc, codes, p)   the same for codes -128..127 that went through bias(); what bias()
 //                               adds, 2^kSignedBias for each code, is taken back (kTooLarge)
@@ -392,9 +392,9 @@ inline void multiply_sums(const PairOf& pair, const int32_t* sum_pairs, I* sum) 
     }
 }
 
-// Super-blocks of 256 columns: everything below their float scale is integers, each of which a float
-// holds. Their sum is rounded only where it is above 2^24; at most it is 16 groups of 16 products of
-// 63 * 127 times a scale of 128, below 2^29.
+// Super-blocks of 256 columns: everything below their float scale is integers, each of which a
+// float holds. Their sum is rounded only where it is above 2^24; at most it is 16 groups of 16
+// products of 63 * 127 times a scale of 128, below 2^29.
 template <typename Format, int kCount>
 void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
                            const uint8_t* next) {
@@ -437,7 +437,8 @@ void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& til
                                           excess);
             for (int t = 0; t < kCount; ++t) {
                 total[t] =
-                    V::subtract_f(total[t], V::to_float(V::template shift_left<Format::kOffset>(excess[t])));
+                    V::subtract_f(total[t],
+                                  V::to_float(V::template shift_left<Format::kOffset>(excess[t])));
             }
         }
         F value[kCount];
@@ -564,8 +565,8 @@ inline void quantize_group(const float* x, int64_t block, int group, const Tile&
         int8_t bytes[32];
         for (int i = 0; i < 32; i += R) {
             // Only what is not a number is below -127.
-            V::store_bytes(bytes + i, V::max_i(V::round_to_int(V::multiply(V::load_f(x + i), inverse)),
-                                               V::set(-127)));
+            const I code = V::round_to_int(V::multiply(V::load_f(x + i), inverse));
+            V::store_bytes(bytes + i, V::max_i(code, V::set(-127)));
         }
         int8_t* to = tile.codes + (8 * block * count + slot) * 4;
         for (int j = 0; j < 8; ++j) __builtin_memcpy(to + 4 * j * count, bytes + 4 * j, 4);
@@ -614,7 +615,8 @@ inline F exponential(F x) {
 
 // In place: cap * tanh(x / cap) = cap - 2 cap / (1 + e^(2x / cap)).
 void soft_cap(float* x, int64_t n, float cap) {
-    const F two = V::set_f(2.0f / cap), limit = V::set_f(cap), twice = V::set_f(2.0f * cap), one = V::set_f(1.0f);
+    const F two = V::set_f(2.0f / cap), limit = V::set_f(cap), twice = V::set_f(2.0f * cap),
+            one = V::set_f(1.0f);
     for (int64_t i = 0; i < n; i += R) {
         const F e = exponential(V::multiply(V::load_f(x + i), two));
         V::store_f(x + i, V::subtract_f(limit, V::divide(twice, V::add_f(one, e))));
@@ -676,7 +678,8 @@ int64_t read(const uint8_t* data, int64_t bytes) {
     for (int i = 0; i < kChains; ++i) all[i] = V::set(0);
     for (int64_t at = 0; at < bytes; at += kChains * kRegister) {
 #pragma GCC unroll 8
-        for (int i = 0; i < kChains; ++i) all[i] = V::or_(all[i], V::load(data + at + i * kRegister));
+        for (int i = 0; i < kChains; ++i)
+            all[i] = V::or_(all[i], V::load(data + at + i * kRegister));
     }
     int64_t sum = 0;
     int32_t lanes[R];

@@ -33,8 +33,9 @@ struct A {
     static void store_steps(E* p, const V::F* a) {
         // Words of the first vector in front, of the second behind them: one of each in turn.
         const X both = reinterpret_cast<X>(_mm512_cvtne2ps_pbh(a[1], a[0]));
-        const X in_turn = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24,
-                                           8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+        const X in_turn =
+            _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7,
+                             22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
         _mm512_storeu_si512(p, _mm512_permutexvar_epi16(in_turn, both));
     }
     static V::F rounded(V::F a) {

@@ -38,8 +38,7 @@ struct V {
         return vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(half)));
     }
     static void put_f16(void* p, float a) {
-        const uint16_t half =
-            vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(a))), 0);
+        const uint16_t half = vget_lane_u16(vreinterpret_u16_f16(vcvt_f16_f32(vdupq_n_f32(a))), 0);
         __builtin_memcpy(p, &half, 2);
     }
     static F load_f16(const void* p) { return vcvt_f32_f16(vreinterpret_f16_u8(load8(p))); }

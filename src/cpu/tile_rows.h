@@ -74,8 +74,8 @@ class TileRows {
     std::vector<float> values_;
 };
 
-// Cuts rows [first, first + count) into the fewest tiles, of nearly equal heights: a tile of one row
-// beside full ones would cost as much as half a full one.
+// Cuts rows [first, first + count) into the fewest tiles, of nearly equal heights: a tile of one
+// row beside full ones would cost as much as half a full one.
 class TileCut {
   public:
     struct Place {

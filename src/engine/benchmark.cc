@@ -53,8 +53,9 @@ class PhaseProfile {
         if (times_ == nullptr) return Json::null();
         Json json = Json::object();
         for (size_t i = 0; i < kPhaseNames.size(); ++i) {
-            json.set(std::string(kPhaseNames[i]),
-                     rounded(static_cast<double>(sums_[i]) * 1e-6 / static_cast<double>(tokens), 5));
+            json.set(
+                std::string(kPhaseNames[i]),
+                rounded(static_cast<double>(sums_[i]) * 1e-6 / static_cast<double>(tokens), 5));
         }
         return json;
     }

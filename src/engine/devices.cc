@@ -52,7 +52,8 @@ Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const 
 }
 
 Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& config) {
-    if (options.name.empty() || options.name == "cpu") return cpu::plan_cpu_device(config, cpu_options(options));
+    if (options.name.empty() || options.name == "cpu")
+        return cpu::plan_cpu_device(config, cpu_options(options));
     if (options.name == "reference") return plan_reference_device(config, {});
     return unknown_device(options.name);
 }

@@ -80,11 +80,13 @@ Result<Json> kv_table(const ModelConfig& config) {
         if (context > config.context_length) break;
         Json row = Json::object();
         row.set("context", Json::integer(context));
-        for (const auto& [name, type] : {std::pair{"f16_bytes", KvType::kF16}, {"q8_0_bytes", KvType::kQ8_0}}) {
+        for (const auto& [name, type] :
+             {std::pair{"f16_bytes", KvType::kF16}, {"q8_0_bytes", KvType::kQ8_0}}) {
             DeviceOptions options;
             options.kv = type;
             const DevicePlan plan = FACET_TRY(plan_device(options, config));
-            row.set(name, integer(plan_kv(config, context, plan.batch_rows, plan.kv_row_bytes).bytes()));
+            row.set(name,
+                    integer(plan_kv(config, context, plan.batch_rows, plan.kv_row_bytes).bytes()));
         }
         table.push(std::move(row));
     }
@@ -141,11 +143,13 @@ Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePl
     const uint64_t weights = tensor_bytes(file);
     // Beside the device: the logits of a session.
     const uint64_t work =
-        device.work_bytes + static_cast<uint64_t>(config.vocabulary) * sizeof(float);
+        device.work_bytes + device.work_bytes_per_position * static_cast<uint64_t>(context) +
+        static_cast<uint64_t>(config.vocabulary) * sizeof(float);
     Json plan = Json::object();
     plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
     plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(kv.bytes()));
-    plan.set("kv_sliding_bytes", integer(kv.sliding_bytes)).set("kv_global_bytes", integer(kv.global_bytes));
+    plan.set("kv_sliding_bytes", integer(kv.sliding_bytes))
+        .set("kv_global_bytes", integer(kv.global_bytes));
     const uint64_t total = weights + kv.bytes() + work;
     const uint64_t available = available_memory_bytes();
     plan.set("work_bytes", integer(work)).set("total_bytes", integer(total));

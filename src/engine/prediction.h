@@ -10,9 +10,10 @@ struct MachineLimits {
     double int8_operations_per_s = 0;
 };
 
-// What our kernels reach of the two limits; the predictions count on these.
-inline constexpr double kReachedOfBandwidth = 0.9;
-inline constexpr double kReachedOfPeak = 0.5;
+// What our kernels reach of the two limits; the predictions count on these. Bandwidth: 0.93 where
+// cores share a slow link, 0.75 where each has a fast one.
+inline constexpr double kReachedOfBandwidth = 0.85;
+inline constexpr double kReachedOfPeak = 0.58;
 
 struct Prediction {
     double tokens_per_s = 0;

@@ -43,6 +43,7 @@ struct DevicePlan {
     int32_t batch_rows = 0;              // the most rows of one batch
     std::vector<uint64_t> kv_row_bytes;  // of one position, for each layer
     uint64_t work_bytes = 0;             // everything besides weights and KV
+    uint64_t work_bytes_per_position = 0;  // and more of it for each position of a context
 };
 
 // Bytes of weights that are ready, of all, while a device is made: first 0, last all of them, in
@@ -70,8 +71,8 @@ class Device {
     // Logits of batch.logit_rows after the soft-cap, out [rows, V] f32.
     virtual void logits(const Batch& batch, float* out) = 0;
 
-    // The residual stream x [rows, D] of the batch in work, out of the device and into it: how tests
-    // compare two devices block by block.
+    // The residual stream x [rows, D] of the batch in work, out of the device and into it: how
+    // tests compare two devices block by block.
     virtual void read_residual(int32_t rows, float* x) const = 0;
     virtual void write_residual(int32_t rows, const float* x) = 0;
 

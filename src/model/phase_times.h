@@ -13,9 +13,9 @@ namespace facet {
 
 enum class Phase : uint8_t {
     kEmbed,
-    kAttentionNorm,    // norm and quantization of the block's input
-    kQueryKeyValue,    // their projections
-    kHeads,            // norms and rotations of heads, rows into the cache
+    kAttentionNorm,  // norm and quantization of the block's input
+    kQueryKeyValue,  // their projections
+    kHeads,          // norms and rotations of heads, rows into the cache
     kAttention,
     kAttentionOutput,  // quantization and projection
     kFfnNorm,          // residual, norms and quantization
@@ -25,15 +25,27 @@ enum class Phase : uint8_t {
     kExpertGate,       // gate and up of the experts
     kExpertRows,       // quantization of their hidden rows
     kExpertDown,
-    kResidual,         // norms and addition of both branches
+    kResidual,  // norms and addition of both branches
     kHead,
     kCount,
 };
 
 inline constexpr std::array<std::string_view, static_cast<size_t>(Phase::kCount)> kPhaseNames = {
-    "embed",     "attention norm", "query key value", "heads",       "attention",
-    "attention output", "ffn norm", "router and dense gate", "route", "dense down",
-    "expert gate", "expert rows", "expert down", "residual", "head"};
+    "embed",
+    "attention norm",
+    "query key value",
+    "heads",
+    "attention",
+    "attention output",
+    "ffn norm",
+    "router and dense gate",
+    "route",
+    "dense down",
+    "expert gate",
+    "expert rows",
+    "expert down",
+    "residual",
+    "head"};
 
 class PhaseTimes {
   public:

@@ -488,8 +488,10 @@ DevicePlan plan_reference_device(const ModelConfig& config, const ReferenceOptio
                            2 * largest.kv_width + 2 * largest.ffn_width + 2 * largest.experts +
                            3 * largest.experts_used +
                            int64_t{largest.experts_used} * largest.expert_width;
-    DevicePlan plan = {"reference", options.batch_rows, {},
-                       static_cast<uint64_t>(4 * values * options.batch_rows)};
+    DevicePlan plan;
+    plan.name = "reference";
+    plan.batch_rows = options.batch_rows;
+    plan.work_bytes = static_cast<uint64_t>(4 * values * options.batch_rows);
     for (const LayerConfig& layer : config.layers)
         plan.kv_row_bytes.push_back(2 * sizeof(float) * static_cast<uint64_t>(layer.kv_width()));
     return plan;
