@@ -221,10 +221,16 @@ void CpuDevice::make_buffers() {
 void CpuDevice::copy_tile(const float* tile, int64_t strip, int64_t rows, int64_t first, int count,
                           float* out, int64_t stride) const {
     const int64_t row = strip * kernels_.rows;
-    const auto width = static_cast<size_t>(std::min<int64_t>(kernels_.rows, rows - row));
+    const int64_t width = std::min<int64_t>(kernels_.rows, rows - row);
     for (int t = 0; t < count; ++t) {
-        std::memcpy(out + (first + t) * stride + row, tile + t * kernels_.rows,
-                    width * sizeof(float));
+        const float* from = tile + t * kernels_.rows;
+        float* to = out + (first + t) * stride + row;
+        // A size that the compiler knows is a few instructions instead of a call.
+        if (width == 16) {
+            std::memcpy(to, from, 16 * sizeof(float));
+        } else {
+            std::memcpy(to, from, static_cast<size_t>(width) * sizeof(float));
+        }
     }
 }
 
@@ -599,12 +605,15 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
 void CpuDevice::add_expert(const LayerConfig& layer, const TileCut::Place& place, int64_t strip,
                            const float* tile) {
     const int64_t width = config_.width, row = strip * kernels_.rows;
+    float weights[kColumnsMax];
+    float* rows[kColumnsMax];
     for (int c = 0; c < place.count; ++c) {
         const int32_t pair = groups_.pair(place.first + c);
-        kernels_.add_scaled(tile + c * kernels_.rows, chosen_weights_[static_cast<size_t>(pair)],
-                            std::min<int64_t>(kernels_.rows, width - row),
-                            experts_.data() + (pair / layer.experts_used) * width + row);
+        weights[c] = chosen_weights_[static_cast<size_t>(pair)];
+        rows[c] = experts_.data() + (pair / layer.experts_used) * width + row;
     }
+    kernels_.add_scaled(tile, place.count, weights, std::min<int64_t>(kernels_.rows, width - row),
+                        rows);
 }
 
 // ---- head

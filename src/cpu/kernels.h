@@ -79,8 +79,10 @@ struct Kernels {
     // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
     // 2e-7 of exact.
     void (*gelu_multiply)(const float* gate, const float* up, int64_t n, float* out);
-    // out[i] += weight * x[i] for i < n, n at most `rows`; product and sum are rounded apart.
-    void (*add_scaled)(const float* x, float weight, int64_t n, float* out);
+    // out[t][i] += weight[t] * tile[t * rows + i] for t < count, at most kColumnsMax, and i < n, at
+    // most `rows`; product and sum are rounded apart. No two of `out` are the same.
+    void (*add_scaled)(const float* tile, int count, const float* weight, int64_t n,
+                       float* const* out);
     // In place: cap * tanh(x / cap) within 4e-7 * cap; n a multiple of 16.
     void (*soft_cap)(float* x, int64_t n, float cap);
     // Multiplies 8-bit codes from registers as fast as the machine can, `rounds` times; returns the

@@ -641,12 +641,15 @@ void gelu_multiply(const float* gate, const float* up, int64_t n, float* out) {
 #include "cpu/attention.inl"
 
 // out += weight * x for the rows of a strip that are there.
-void add_scaled(const float* x, float weight, int64_t n, float* out) {
-    if (n == R) {
-        V::store_f(out, V::add_f(V::load_f(out), V::multiply(V::load_f(x), V::set_f(weight))));
-        return;
+void add_scaled(const float* tile, int count, const float* weight, int64_t n, float* const* out) {
+    for (int t = 0; t < count; ++t, tile += R) {
+        if (n == R) {
+            const F product = V::multiply(V::load_f(tile), V::set_f(weight[t]));
+            V::store_f(out[t], V::add_f(V::load_f(out[t]), product));
+        } else {
+            for (int64_t i = 0; i < n; ++i) out[t][i] += weight[t] * tile[i];
+        }
     }
-    for (int64_t i = 0; i < n; ++i) out[i] += weight * x[i];
 }
 
 // ---- the arithmetic peak, to measure shares of it
