@@ -131,7 +131,6 @@ int run_prompt(int argc, char** argv) {
     OptionParser parser(
         "run [options] [PROMPT...]",
         "Answers a prompt: the words given, followed by -f FILE or what is piped in.",
-        "  facet run \"What is 7 plus 5?\"\n"
         "  git diff | facet run --temp 0 \"Write a commit message for this\"\n"
         "  facet run --json --think \"Name three gems\" | jq -r .content\n");
     add_options(parser, options);
