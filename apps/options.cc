@@ -228,8 +228,7 @@ void add_model_options(OptionParser& parser, ModelOptions& options) {
     parser.group("Model");
     add_model_file_option(parser, options);
     parser.text("--device", "NAME", "where to compute: cpu or reference", options.device);
-    parser.text("--isa", "NAME", "instructions of the cpu, as avx2 (the best)",
-                options.isa);
+    parser.text("--isa", "NAME", "instructions of the cpu, as avx2 (the best)", options.isa);
     parser.integer("-t,--threads", "N", "worker threads (0: one a core)", 0, 4096, options.threads);
     parser.integer("-c,--ctx", "N", "context in tokens (0: the default)", 0, kInt32Max,
                    options.context);
