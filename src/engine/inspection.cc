@@ -142,9 +142,9 @@ Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePl
     const KvPlan kv = plan_kv(config, context, device.batch_rows, device.kv_row_bytes);
     const uint64_t weights = tensor_bytes(file);
     // Beside the device: the logits of a session.
-    const uint64_t work =
-        device.work_bytes + device.work_bytes_per_position * static_cast<uint64_t>(context) +
-        static_cast<uint64_t>(config.vocabulary) * sizeof(float);
+    const uint64_t work = device.work_bytes +
+                          device.work_bytes_per_position * static_cast<uint64_t>(context) +
+                          static_cast<uint64_t>(config.vocabulary) * sizeof(float);
     Json plan = Json::object();
     plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
     plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(kv.bytes()));

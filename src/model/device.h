@@ -40,9 +40,9 @@ struct Batch {
 // What a device takes besides the weights, known before it is made: for memory plans.
 struct DevicePlan {
     std::string_view name;
-    int32_t batch_rows = 0;              // the most rows of one batch
-    std::vector<uint64_t> kv_row_bytes;  // of one position, for each layer
-    uint64_t work_bytes = 0;             // everything besides weights and KV
+    int32_t batch_rows = 0;                // the most rows of one batch
+    std::vector<uint64_t> kv_row_bytes;    // of one position, for each layer
+    uint64_t work_bytes = 0;               // everything besides weights and KV
     uint64_t work_bytes_per_position = 0;  // and more of it for each position of a context
 };
 
