@@ -3,8 +3,7 @@
 namespace facet {
 
 ThreadPool::ThreadPool(int32_t threads) {
-    if (threads <= 0)
-        threads = static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+    threads = threads_or_cores(threads);
     for (int32_t i = 1; i < threads; ++i) {
         workers_.emplace_back([this, i] { work(i); });
     }

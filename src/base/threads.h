@@ -15,6 +15,12 @@
 
 namespace facet {
 
+// How many threads work where `asked` were asked for; 0 = one a core.
+inline int32_t threads_or_cores(int32_t asked) {
+    return asked > 0 ? asked
+                     : static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 class ThreadPool {
   public:
     // threads: how many work at once, the caller included; 0 = one a core.

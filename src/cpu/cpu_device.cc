@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "base/threads.h"
 #include "cpu/cpu_attention.h"
 #include "cpu/cpu_kernels.h"
 #include "cpu/packed_weights.h"
@@ -36,6 +37,21 @@ struct Range {
 Range part_of(int64_t count, int32_t thread, int32_t threads) {
     return {count * thread / threads, count * (thread + 1) / threads};
 }
+
+// The strip that comes `at` in the order of strips [begin, end) of a matrix and then next_strips of
+// what is multiplied after it: to be fetched ahead. Null if there is none, or it is not packed.
+const uint8_t* strip_ahead(const PackedMatrix& matrix, Range strips, int64_t at,
+                           const PackedMatrix* next, Range next_strips) {
+    if (at < strips.end) return matrix.packed_strip(at);
+    const int64_t rest = next_strips.begin + at - strips.end;
+    return next != nullptr && rest < next_strips.end ? next->packed_strip(rest) : nullptr;
+}
+
+// The two matrices of a gated product; null for none.
+struct Gated {
+    const PackedMatrix* gate = nullptr;
+    const PackedMatrix* up = nullptr;
+};
 
 class CpuDevice : public Device {
   public:
@@ -93,12 +109,9 @@ class CpuDevice : public Device {
     void multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t count, float* out,
                   int64_t stride, int32_t thread);
     // hidden = gelu(gate x) * (up x), the same way.
-    // next: what will be multiplied after this, from its first strip on; or null.
-    struct Gated {
-        const PackedMatrix *gate, *up;
-    };
+    //   next  what will be multiplied after this, from its first strip on, if anything
     void multiply_gated(Gated matrices, Range strips, TileRows& inputs, int64_t count,
-                        float* hidden, int64_t stride, int32_t thread, const Gated* next = nullptr);
+                        float* hidden, int64_t stride, int32_t thread, Gated next = {});
     // Row `row` of the rows [first, first + count), which are cut into tiles, in the forms they
     // need.
     void prepare(const float* x, int64_t row, int64_t first, int64_t count, TileRows& rows,
@@ -256,10 +269,11 @@ void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t c
             const TileCut::Place place = cut.tile(t);
             const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
-                const int64_t ahead = strip + kStripsPerGroup;
-                const bool fetches = t == 0 && count >= kRowsToFetch && ahead < mine.end;
+                const bool fetches = t == 0 && count >= kRowsToFetch;
                 matrix.kernel(strips[strip], matrix.blocks, input, tile,
-                              fetches ? matrix.packed_strip(ahead) : nullptr);
+                              fetches
+                                  ? strip_ahead(matrix, mine, strip + kStripsPerGroup, nullptr, {})
+                                  : nullptr);
                 copy_tile(tile, strip, matrix.rows, place.first, input.count, out, stride);
             }
         }
@@ -267,10 +281,11 @@ void CpuDevice::multiply(const PackedMatrix& matrix, TileRows& inputs, int64_t c
 }
 
 void CpuDevice::multiply_gated(Gated matrices, Range strips, TileRows& inputs, int64_t count,
-                               float* hidden, int64_t stride, int32_t thread, const Gated* next) {
+                               float* hidden, int64_t stride, int32_t thread, Gated next) {
     const PackedMatrix &gate = *matrices.gate, &up = *matrices.up;
     Thread& scratch = threads_[static_cast<size_t>(thread)];
     const TileCut cut(0, count);
+    const Range next_strips = {0, next.gate != nullptr ? next.gate->strips : 0};
     for (int64_t group = strips.begin; group < strips.end; group += kStripsPerGroup / 2) {
         const int64_t group_end = std::min(group + kStripsPerGroup / 2, strips.end);
         uint8_t* packed = scratch.strips.data();
@@ -281,14 +296,10 @@ void CpuDevice::multiply_gated(Gated matrices, Range strips, TileRows& inputs, i
             const Tile input = inputs.tile(place.first, place.count);
             for (int64_t strip = group; strip < group_end; ++strip) {
                 const int64_t ahead = strip + kStripsPerGroup / 2;
-                const bool fetches = t == 0 && count >= kRowsToFetch;
                 const uint8_t *next_gate = nullptr, *next_up = nullptr;
-                if (fetches && ahead < strips.end) {
-                    next_gate = gate.packed_strip(ahead);
-                    next_up = up.packed_strip(ahead);
-                } else if (fetches && next != nullptr && ahead - strips.end < next->gate->strips) {
-                    next_gate = next->gate->packed_strip(ahead - strips.end);
-                    next_up = next->up->packed_strip(ahead - strips.end);
+                if (t == 0 && count >= kRowsToFetch) {
+                    next_gate = strip_ahead(gate, strips, ahead, next.gate, next_strips);
+                    next_up = strip_ahead(up, strips, ahead, next.up, next_strips);
                 }
                 gate.kernel(gate_strips[strip], gate.blocks, input, scratch.tile.data(), next_gate);
                 up.kernel(up_strips[strip], up.blocks, input, scratch.tile2.data(), next_up);
@@ -520,11 +531,10 @@ void CpuDevice::expert_hidden(const LayerConfig& layer, const PackedLayer& packe
                             mine.end <= first * strips ? 0 : strip_at(mine.end)};
         if (part.begin < part.end) {
             if (rows > 1) gather(first, count, rows, layer.experts_used, scratch.gathered);
-            const Gated next = following < layer.experts ? gated(following) : Gated{};
             // A single row is already in the form of a tile.
             multiply_gated(gated(e), part, rows > 1 ? scratch.gathered : input2_, count,
                            expert_hidden_.data() + first * inner, inner, thread,
-                           next.gate != nullptr ? &next : nullptr);
+                           following < layer.experts ? gated(following) : Gated{});
         }
         e = following;
     }
@@ -584,15 +594,11 @@ void CpuDevice::expert_output(const LayerConfig& layer, const PackedLayer& packe
                 const TileCut::Place place = cut.tile(t);
                 const Tile input = expert_row_.tile(place.first, place.count);
                 for (int64_t strip = group; strip < group_end; ++strip) {
-                    const int64_t ahead = strip + kStripsPerGroup;
                     const bool fetches = t == 0 && groups_.count(e) >= kRowsToFetch;
-                    const uint8_t* fetched = nullptr;
-                    if (fetches && ahead < mine.end) {
-                        fetched = down.packed_strip(ahead);
-                    } else if (fetches && next != nullptr && mine.begin + ahead < 2 * mine.end) {
-                        fetched = next->packed_strip(mine.begin + ahead - mine.end);
-                    }
-                    down.kernel(strips[strip], down.blocks, input, tile, fetched);
+                    down.kernel(strips[strip], down.blocks, input, tile,
+                                fetches
+                                    ? strip_ahead(down, mine, strip + kStripsPerGroup, next, mine)
+                                    : nullptr);
                     add_expert(layer, place, strip, tile);
                 }
             }
@@ -650,15 +656,6 @@ void CpuDevice::logits(const Batch& batch, float* out) {
 
 }  // namespace
 
-namespace {
-
-int32_t thread_count(const CpuOptions& options) {
-    if (options.threads > 0) return options.threads;
-    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const Weights& weights,
                                                 const CpuOptions& options) {
     const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
@@ -666,7 +663,8 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
     PackedWeights packed =
         FACET_TRY(options.mapped ? PackedWeights::map(config, weights, *kernels)
                                  : PackedWeights::pack(config, weights, *kernels,
-                                                       thread_count(options), options.on_progress));
+                                                       threads_or_cores(options.threads),
+                                                       options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }
@@ -679,7 +677,7 @@ DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options)
         7 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
         largest.ffn_width + largest.experts + 3 * largest.experts_used +
         int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
-    const int32_t threads = thread_count(options);
+    const int32_t threads = threads_or_cores(options.threads);
     const int64_t columns = (3 + threads) * int64_t{config.width} + largest.query_width +
                             largest.ffn_width +
                             int64_t{largest.experts_used} * largest.expert_width;

@@ -19,14 +19,6 @@ double seconds_since(Clock::time_point start) {
     return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
 // The shortest of `passes` runs of `body` in all threads of the pool, in seconds.
 template <typename Body>
 double shortest(SpinPool& pool, int passes, const Body& body) {

@@ -14,14 +14,6 @@ constexpr int kSpinsBeforeYield = 4000;
 // About 1 ms of giving away before an idle worker sleeps.
 constexpr int kYieldsBeforeSleep = 500;
 
-void pause() {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    asm volatile("yield");
-#endif
-}
-
 // The cores this process may use.
 std::vector<int> allowed_cores() {
     std::vector<int> cores;

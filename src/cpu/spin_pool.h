@@ -12,6 +12,15 @@
 
 namespace facet::cpu {
 
+// Tells the processor that this thread waits for another by looking again and again.
+inline void pause() {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield");
+#endif
+}
+
 class SpinPool {
   public:
     // threads: how many work, the caller included; 0 = one a core. Each gets a core of its own

@@ -2,9 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <thread>
-
+#include "base/threads.h"
 #include "cpu/cpu_device.h"
 #include "cpu/cpu_kernels.h"
 #include "cpu/machine_speed.h"
@@ -16,11 +14,6 @@ namespace {
 
 Error unknown_device(const std::string& name) {
     return unsupported(fmt::format("unknown device {}, this build has: cpu, reference", name));
-}
-
-int32_t thread_count(const DeviceOptions& options) {
-    if (options.threads > 0) return options.threads;
-    return static_cast<int32_t>(std::max(1u, std::thread::hardware_concurrency()));
 }
 
 cpu::CpuOptions cpu_options(const DeviceOptions& options) {
@@ -61,7 +54,7 @@ Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& 
 Result<MemoryProbe> MemoryProbe::create(const DeviceOptions& options, int64_t bytes) {
     MemoryProbe probe;
     probe.kernels_ = FACET_TRY(cpu::choose_kernels(options.isa));
-    probe.threads_ = thread_count(options);
+    probe.threads_ = threads_or_cores(options.threads);
     auto memory = cpu::make_probe_memory(probe.threads_, bytes);
     if (memory.ok()) probe.memory_ = memory.take();
     return probe;
@@ -82,7 +75,7 @@ Result<MachineSpeed> measure_machine(const DeviceOptions& options) {
     MachineSpeed speed;
     speed.processor = cpu::processor_name();
     speed.isa = kernels->name;
-    speed.threads = thread_count(options);
+    speed.threads = threads_or_cores(options.threads);
     speed.int8_operations_per_s = cpu::int8_peak(*kernels, speed.threads);
     return speed;
 }
