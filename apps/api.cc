@@ -29,6 +29,7 @@ Status api_status(facet_status status) {
         case FACET_ERROR_MEMORY: return error(ErrorKind::kOutOfMemory);
         case FACET_ERROR_UNSUPPORTED: return error(ErrorKind::kUnsupported);
         case FACET_ERROR_CANCELLED: return error(ErrorKind::kCancelled);
+        case FACET_ERROR_BUSY: return error(ErrorKind::kBusy);
         case FACET_ERROR_IO:
         case FACET_ERROR_INTERNAL: break;
     }
@@ -71,11 +72,9 @@ Result<std::string> model_text(const facet_model* model, const char* member) {
     return FACET_TRY(model_member(model, member)).text;
 }
 
-Result<Session> create_session(facet_model* model, int32_t context) {
-    facet_session_options options = facet_session_options_default();
-    options.context = context;
+Result<Session> create_session(facet_model* model) {
     facet_session* session = nullptr;
-    FACET_TRY(api_status(facet_session_create(model, &options, &session)));
+    FACET_TRY(api_status(facet_session_create(model, nullptr, &session)));
     return Session(session);
 }
 

@@ -44,7 +44,7 @@ Result<std::vector<int32_t>> raw_prompt(const facet_model* model, std::string_vi
 // A member of facet_model_info that must be a number / text.
 Result<int64_t> model_number(const facet_model* model, const char* member);
 Result<std::string> model_text(const facet_model* model, const char* member);
-Result<Session> create_session(facet_model* model, int32_t context);
+Result<Session> create_session(facet_model* model);
 
 // Json and back.
 Json ids_to_json(const std::vector<int32_t>& ids);

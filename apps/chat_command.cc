@@ -173,7 +173,7 @@ int run_chat(int argc, char** argv) {
 
     const auto model = open_model(model_options, ModelUse::kRun);
     if (!model.ok()) return fail(model.error());
-    const auto session = create_session(model.value().get(), model_options.context);
+    const auto session = create_session(model.value().get());
     if (!session.ok()) return fail(session.error());
     state.model = model.value().get();
     const InterruptScope interrupts(session.value().get());

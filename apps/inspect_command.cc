@@ -194,7 +194,7 @@ int run_inspect(int argc, char** argv) {
     bool tensors = false;
     parser.group("Options");
     parser.text("-m,--model", "FILE", "the same as FILE", model);
-    parser.integer("-c,--ctx", "N", "context to plan memory for (0: the default)", 0,
+    parser.integer("-c,--ctx", "N", "context to plan memory for (0: the most that fits)", 0,
                    std::numeric_limits<int32_t>::max(), context);
     parser.flag("--tensors", "list every tensor", tensors);
     parser.flag("--no-measure", "do not measure this machine to predict speed", no_measure);

@@ -142,7 +142,7 @@ int run_logits(int argc, char** argv) {
 
     const auto model = open_model(model_options, ModelUse::kRun);
     if (!model.ok()) return fail(model.error());
-    const auto session = create_session(model.value().get(), model_options.context);
+    const auto session = create_session(model.value().get());
     if (!session.ok()) return fail(session.error());
     const auto vocabulary = model_number(model.value().get(), "vocabulary");
     if (!vocabulary.ok()) return fail(vocabulary.error());

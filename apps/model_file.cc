@@ -47,6 +47,7 @@ ApiModelOptions::ApiModelOptions(const ModelOptions& options)
     options_.kv = kv_.empty() ? nullptr : kv_.c_str();
     options_.threads = options.threads;
     options_.mmap = options.mmap ? 1 : 0;
+    options_.context = options.context;
 }
 
 Result<Model> open_model(const ModelOptions& options, ModelUse use) {

@@ -230,7 +230,7 @@ void add_model_options(OptionParser& parser, ModelOptions& options) {
     parser.text("--device", "NAME", "where to compute: cpu or reference", options.device);
     parser.text("--isa", "NAME", "instructions of the cpu, as avx2 (the best)", options.isa);
     parser.integer("-t,--threads", "N", "worker threads (0: one a core)", 0, 4096, options.threads);
-    parser.integer("-c,--ctx", "N", "context in tokens (0: the default)", 0, kInt32Max,
+    parser.integer("-c,--ctx", "N", "context in tokens (0: the most that fits)", 0, kInt32Max,
                    options.context);
     parser.flag("--mmap", "start at once from the file, and answer slower", options.mmap);
     parser.text("--kv", "TYPE", "keep keys and values in f16 or q8_0 (f16)", options.kv);

@@ -51,6 +51,7 @@ void ReplyView::take(const facet_event& event) {
             reply_.finish = event.finish;
             if (event.usage != nullptr) reply_.usage = *event.usage;
             return;
+        case FACET_EVENT_ERROR: return;  // calls that wait return it instead
     }
 }
 
@@ -100,6 +101,7 @@ std::string_view finish_name(facet_finish finish) {
         case FACET_FINISH_STOP: return "stop";
         case FACET_FINISH_LENGTH: return "length";
         case FACET_FINISH_TOOL_CALLS: return "tool_calls";
+        case FACET_FINISH_DEADLINE: return "deadline";
         case FACET_FINISH_CANCELLED: break;
     }
     return "cancelled";

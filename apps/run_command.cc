@@ -148,7 +148,7 @@ int run_prompt(int argc, char** argv) {
 
     const auto model = open_model(options.model, ModelUse::kRun);
     if (!model.ok()) return fail(model.error());
-    const auto session = create_session(model.value().get(), options.model.context);
+    const auto session = create_session(model.value().get());
     if (!session.ok()) return fail(session.error());
 
     options.conversation.tools = tools.take();

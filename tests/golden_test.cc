@@ -6,11 +6,10 @@
 #include <map>
 #include <memory>
 
-#include "engine/generation.h"
-#include "engine/loaded_model.h"
-#include "engine/session.h"
+#include "engine/engine.h"
 #include "model/forward.h"
 #include "model/reference_device.h"
+#include "model/solo_kv.h"
 
 namespace facet {
 namespace {
@@ -57,15 +56,14 @@ struct ReferenceModel {
     // Logits of all positions, [n, V].
     std::vector<float> logits(const std::vector<int32_t>& ids) {
         seen.clear();
-        KvCache cache(config, config.context_length, device->batch_rows_max());
-        cache.set_storage(device->make_kv_storage(cache).take());
+        const auto kv = SoloKv::create(*device, config, config.context_length).take();
         std::vector<float> all(ids.size() * static_cast<size_t>(config.vocabulary));
         for (size_t done = 0; done < ids.size();) {
             const size_t count =
                 std::min(ids.size() - done, static_cast<size_t>(device->batch_rows_max()));
             std::vector<int32_t> rows(count);
             for (size_t i = 0; i < count; ++i) rows[i] = static_cast<int32_t>(i);
-            const BatchSequence sequence{&cache, 0, static_cast<int32_t>(count),
+            const BatchSequence sequence{&kv->cache, 0, static_cast<int32_t>(count),
                                          static_cast<int32_t>(done)};
             forward(config, *device, {std::span(ids).subspan(done, count), {&sequence, 1}, rows},
                     all.data() + done * static_cast<size_t>(config.vocabulary));
@@ -164,21 +162,20 @@ class GoldenGreedy : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GoldenGreedy, AnswersAreTheReferencesTokens) {
     const Golden golden("demo");
-    ModelOptions model_options;
-    model_options.device.name = GetParam();
-    auto model =
-        LoadedModel::open(GoldenModel("demo", TensorType::kBF16).path(), model_options).take();
-    auto session = Session::create(model, 0).take();
-    GenerationOptions options;
-    options.sampling.temperature = 0;
+    EngineOptions engine_options;
+    engine_options.model.device.name = GetParam();
+    const GoldenModel file("demo", TensorType::kBF16);
+    const auto engine = Engine::open(file.path(), engine_options).take();
+    ReplyRequest request;
+    request.options.sampling.temperature = 0;
     int compared = 0;
     for (const Json& greedy : golden.cases("greedy")) {
         if (!greedy.find("images")->items.empty()) continue;  // pictures come later
-        options.max_tokens = static_cast<int32_t>(greedy.find("output")->items.size());
+        request.options.max_tokens = static_cast<int32_t>(greedy.find("output")->items.size());
+        request.prompt = Golden::ids(*greedy.find("ids"));
         std::vector<int32_t> output;
-        const Status status = generate(
-            *session, Golden::ids(*greedy.find("ids")), options, {},
-            [](const GenerationEvent&) { return true; }, &output);
+        const Status status = engine->scheduler().take()->reply(
+            request, [](const GenerationEvent&) { return true; }, &output);
         ASSERT_TRUE(status.ok()) << status.error().message;
         EXPECT_EQ(output, Golden::ids(*greedy.find("output"))) << greedy.find("name")->text;
         ++compared;

@@ -8,6 +8,7 @@
 #include "format/gguf.h"
 #include "model/forward.h"
 #include "model/reference_device.h"
+#include "model/solo_kv.h"
 #include "tests/edited_model.h"
 #include "text/vocabulary.h"
 
@@ -40,12 +41,11 @@ bool run_one_token(std::span<const uint8_t> bytes) {
     options.threads = 1;
     options.batch_rows = 2;
     auto device = make_reference_device(config.value(), weights.value(), options).take();
-    KvCache cache(config.value(), std::min(config.value().context_length, 8), 2);
-    auto storage = device->make_kv_storage(cache);
-    if (!storage.ok()) return false;
-    cache.set_storage(storage.take());
+    const auto kv =
+        SoloKv::create(*device, config.value(), std::min(config.value().context_length, 8));
+    if (!kv.ok()) return false;
     const int32_t token = 0, row = 0;
-    const BatchSequence sequence{&cache, 0, 1, 0};
+    const BatchSequence sequence{&kv.value()->cache, 0, 1, 0};
     std::vector<float> logits(static_cast<size_t>(config.value().vocabulary));
     forward(config.value(), *device, {{&token, 1}, {&sequence, 1}, {&row, 1}}, logits.data());
     return true;

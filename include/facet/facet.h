@@ -31,7 +31,8 @@ typedef enum facet_status {
     FACET_ERROR_UNSUPPORTED = 4, /* well-formed, but not something Facet does */
     FACET_ERROR_IO = 5,          /* the system failed to read or write */
     FACET_ERROR_INTERNAL = 6,    /* a mistake of ours */
-    FACET_ERROR_CANCELLED = 7    /* a callback asked for it */
+    FACET_ERROR_CANCELLED = 7,   /* a callback asked for it */
+    FACET_ERROR_BUSY = 8         /* too many requests wait already; try again later */
 } facet_status;
 
 /* The version of the library, for example "0.1.0". Static; do not free. */
@@ -64,8 +65,16 @@ typedef struct facet_model_options {
     int32_t vocab_only; /* 1: load the tokenizer only; the file may be vocabulary-only */
     int32_t mmap;       /* 1: leave the weights in the file and repack them each time they are used:
                            opens at once, takes little memory of its own, computes more slowly */
-    facet_load_fn on_load; /* progress of opening; may be null */
-    void* load_user;       /* handed to on_load */
+    facet_load_fn on_load;  /* progress of opening; may be null */
+    void* load_user;        /* handed to on_load */
+    int32_t context;        /* tokens one conversation may have; 0 = as many as fit into memory, at
+                               most the model's */
+    uint64_t kv_bytes;      /* for the keys and values of all conversations, running and remembered;
+                               0 = what one conversation takes, and as much again if it is there */
+    int32_t parallel;       /* replies computed at once; 0 = 16 */
+    int32_t queue;          /* requests that may wait; 0 = 256 */
+    int32_t longest_gap_ms; /* between two tokens of a reply while others' prompts are read;
+                               0 = 1000 */
 } facet_model_options;
 
 facet_model_options facet_model_options_default(void);
@@ -77,13 +86,22 @@ facet_model_options facet_model_options_default(void);
  * `options` may be null. */
 facet_status facet_model_open(const char* path, const facet_model_options* options,
                               facet_model** out);
-/* Sessions keep what they need of a model alive; the order of closing does not matter. */
+/* Sessions and requests keep what they need of a model alive; the order of closing does not matter.
+ */
 void facet_model_close(facet_model* model);
+
+/* What facet_model_open() with the same arguments would take, before anything is allocated, as
+ * JSON:
+ * {"context", "weights_bytes", "kv_bytes" (of one conversation that fills the context),
+ * "kv_sliding_bytes", "kv_global_bytes", "kv_budget_bytes" (of all conversations), "work_bytes",
+ * "total_bytes", "available_bytes", "fits"}. */
+facet_status facet_model_plan(const char* path, const facet_model_options* options, char** json);
 
 /* What a file holds, as JSON (docs/cli.md, `inspect --json`): variant, counts by type, bytes a
  * token by group, tensors, memory plan, KV memory of long contexts, warnings. `context` is the
- * context length to plan for, 0 = the default. With `measure` not 0 this machine is measured for
- * most of a second, and "prediction" says how fast the model will run on it and what limits it. */
+ * context length to plan for, 0 = the largest that fits. With `measure` not 0 this machine is
+ * measured for most of a second, and "prediction" says how fast the model will run on it and what
+ * limits it. */
 facet_status facet_inspect(const char* path, int32_t context, int32_t measure, char** json);
 
 /* Speed of a model on this machine, beside what the machine can do at best (docs/cli.md, `bench
@@ -95,8 +113,14 @@ typedef void (*facet_line_fn)(const char* line, void* user);
 facet_status facet_bench(const char* path, const facet_model_options* model_options,
                          const char* options_json, facet_line_fn on_line, void* user, char** json);
 
-/* JSON object: {"name", "variant", "context_length", "vocabulary", "device", "warnings": [..]}. */
+/* JSON object: {"name", "variant", "context_length", "vocabulary", "device", "memory_plan" (as
+ * facet_model_plan), "warnings": [..]}. */
 facet_status facet_model_info(const facet_model* model, char** json);
+
+/* Counters since the model was opened, as JSON: {"requests", "finished", "cancelled", "failed",
+ * "refused", "prompt_tokens", "cached_tokens", "computed_tokens", "reply_tokens", "steps",
+ * "preempted", "dropped_pages", "running", "waiting", "kv_used_bytes", "kv_budget_bytes"}. */
+facet_status facet_model_metrics(const facet_model* model, char** json);
 
 /* ---- text
  * -----------------------------------------------------------------------------------------------------
@@ -134,14 +158,18 @@ facet_status facet_parse(const facet_model* model, const char* request_json, cha
 typedef struct facet_session facet_session;
 
 typedef struct facet_session_options {
-    int32_t context; /* positions the session can hold; 0 = the default (8192, or the model's if
-                        that is less) */
+    int32_t context;     /* tokens that prompt and reply may have; 0 = what the model was opened
+                            with */
+    int32_t priority;    /* requests with a higher one go first; 0 */
+    int64_t deadline_ms; /* a reply ends with FACET_FINISH_DEADLINE when it takes longer, waiting
+                            included; 0 = no limit */
 } facet_session_options;
 
 facet_session_options facet_session_options_default(void);
 
-/* A conversation: a KV cache and the ids it holds. Errors: context beyond the model's, not enough
- * memory. */
+/* Somebody who asks: one call at a time, any number of sessions side by side. What was computed for
+ * one is known to all of them: a request reads only the part of its prompt that no earlier one
+ * began with. Errors: context beyond the model's. */
 facet_status facet_session_create(facet_model* model, const facet_session_options* options,
                                   facet_session** out);
 void facet_session_destroy(facet_session* session);
@@ -194,7 +222,8 @@ typedef enum facet_finish {
     FACET_FINISH_STOP = 0,       /* the model ended its turn, or a stop string came */
     FACET_FINISH_LENGTH = 1,     /* max_tokens, the context, or the repetition guard */
     FACET_FINISH_TOOL_CALLS = 2, /* the model wants its tool calls answered */
-    FACET_FINISH_CANCELLED = 3   /* facet_session_cancel, or the callback asked for it */
+    FACET_FINISH_CANCELLED = 3,  /* facet_session_cancel, or the callback asked for it */
+    FACET_FINISH_DEADLINE = 4    /* it took longer than the session's deadline */
 } facet_finish;
 
 typedef struct facet_usage {
@@ -213,7 +242,9 @@ typedef enum facet_event_kind {
     FACET_EVENT_TOOL_CALL = 3, /* a complete call; text is {"id", "name", "arguments": {..}} */
     FACET_EVENT_END = 4,       /* the last event; finish and usage are set */
     FACET_EVENT_THOUGHT_RETRACTED =
-        5 /* the thought so far was the answer: its text follows as FACET_EVENT_TEXT */
+        5, /* the thought so far was the answer: its text follows as FACET_EVENT_TEXT */
+    FACET_EVENT_ERROR = 6 /* facet_request_start only, instead of FACET_EVENT_END: status is set,
+                             text says why */
 } facet_event_kind;
 
 typedef struct facet_event {
@@ -225,6 +256,7 @@ typedef struct facet_event {
     int32_t total;
     facet_finish finish;
     const facet_usage* usage;
+    facet_status status;
 } facet_event;
 
 /* Receives events in order, in the thread of the call. Return 0 to go on, anything else to cancel.
@@ -246,6 +278,25 @@ facet_status facet_session_generate(facet_session* session, const int32_t* ids, 
                                     const facet_generation_options* options,
                                     facet_event_fn on_event, void* user, int32_t** output,
                                     size_t* output_count);
+
+/* ---- requests that run by themselves
+ * --------------------------------------------------------------------------------------------------
+ */
+
+typedef struct facet_request facet_request;
+
+/* Queues a chat request (as facet_session_chat) and returns. Events come in the engine's own
+ * thread, one request's in order, until FACET_EVENT_END or FACET_EVENT_ERROR; the callback must be
+ * quick, because all conversations wait for it, and must not call facet_request_free(). `session`
+ * may be null. Errors: as facet_session_chat, and FACET_ERROR_BUSY. */
+facet_status facet_request_start(facet_model* model, const char* request_json,
+                                 const facet_generation_options* options,
+                                 const facet_session_options* session, facet_event_fn on_event,
+                                 void* user, facet_request** out);
+/* Ends the reply at the next token, with FACET_FINISH_CANCELLED. Async-signal-safe. */
+void facet_request_cancel(facet_request* request);
+/* Cancels a request that still runs, waits for its last event, and frees it. Null is accepted. */
+void facet_request_free(facet_request* request);
 
 #ifdef __cplusplus
 }

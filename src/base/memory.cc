@@ -2,11 +2,14 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <cstdint>
 #include <fstream>
 #include <limits>
 #include <string>
+
+#include "base/check.h"
 
 namespace facet {
 
@@ -16,11 +19,17 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 }  // namespace
 
-Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) {
+Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) { return map(bytes, 0); }
+Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) { return map_huge(bytes, 0); }
+Result<ZeroedMemory> ZeroedMemory::promise_huge(size_t bytes) {
+    return map_huge(bytes, MAP_NORESERVE);
+}
+
+Result<ZeroedMemory> ZeroedMemory::map(size_t bytes, int flags) {
     ZeroedMemory memory;
     if (bytes == 0) return memory;
     void* address =
-        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
     if (address == MAP_FAILED) {
         return Error{ErrorKind::kOutOfMemory, fmt::format("cannot get {} bytes of memory", bytes)};
     }
@@ -29,10 +38,10 @@ Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) {
     return memory;
 }
 
-Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) {
-    if (bytes == 0 || bytes > SIZE_MAX - 2 * kHugePage) return allocate(bytes);
+Result<ZeroedMemory> ZeroedMemory::map_huge(size_t bytes, int flags) {
+    if (bytes == 0 || bytes > SIZE_MAX - 2 * kHugePage) return map(bytes, flags);
     const size_t whole_pages = (bytes + kHugePage - 1) / kHugePage * kHugePage;
-    ZeroedMemory memory = FACET_TRY(allocate(whole_pages + kHugePage));
+    ZeroedMemory memory = FACET_TRY(map(whole_pages + kHugePage, flags));
     const auto address = reinterpret_cast<uintptr_t>(memory.base_);
     memory.data_ = reinterpret_cast<void*>((address + kHugePage - 1) / kHugePage * kHugePage);
     memory.bytes_ = bytes;
@@ -40,6 +49,15 @@ Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) {
     // the same.
     ::madvise(memory.data_, whole_pages, MADV_HUGEPAGE);
     return memory;
+}
+
+void ZeroedMemory::give_back(size_t offset, size_t bytes) {
+    FACET_CHECK(offset <= bytes_ && bytes <= bytes_ - offset);
+    const auto page = static_cast<uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const auto address = reinterpret_cast<uintptr_t>(data_) + offset;
+    const uintptr_t begin = (address + page - 1) / page * page;
+    const uintptr_t end = (address + bytes) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
 }
 
 ZeroedMemory::~ZeroedMemory() {

@@ -18,6 +18,9 @@ class ZeroedMemory {
     // The same in 2 MiB pages where the system has them, for what is read from end to end: weights
     // and KV.
     static Result<ZeroedMemory> allocate_huge(size_t bytes);
+    // The same as a promise: there may be more of it than the machine has, as long as no more is
+    // written.
+    static Result<ZeroedMemory> promise_huge(size_t bytes);
 
     ZeroedMemory(ZeroedMemory&& other) noexcept
         : data_(std::exchange(other.data_, nullptr)),
@@ -37,8 +40,14 @@ class ZeroedMemory {
 
     void* data() const { return data_; }
     size_t bytes() const { return bytes_; }
+    // Gives [offset, offset + bytes) back to the system, what shares a page with other bytes
+    // excepted. It reads as zeros, or as what it held.
+    void give_back(size_t offset, size_t bytes);
 
   private:
+    static Result<ZeroedMemory> map(size_t bytes, int flags);
+    static Result<ZeroedMemory> map_huge(size_t bytes, int flags);
+
     void* data_ = nullptr;
     size_t bytes_ = 0;
     void* base_ = nullptr;  // the mapping, which alignment can make larger

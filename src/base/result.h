@@ -19,6 +19,7 @@ enum class ErrorKind {
     kUnsupported,   // well-formed, but not something Facet does
     kIo,            // the system failed to read or write
     kCancelled,     // whoever asked for it wanted it no longer
+    kBusy,          // too much is asked for at once; later it may work
 };
 
 struct Error {

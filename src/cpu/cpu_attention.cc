@@ -8,33 +8,29 @@
 #include <limits>
 
 #include "base/check.h"
-#include "base/memory.h"
 
 namespace facet::cpu {
 
 namespace {
 
 // Positions of a span, and of a tile of expanded keys or values.
-constexpr int32_t kSpan = kRingStep;
+constexpr int32_t kSpan = kPagePositions;
 constexpr int32_t kKeyTile = 32;
 // Queries that share keys in one tile: rows times query heads of a key head.
 constexpr int32_t kQueriesMax = 64;
 constexpr float kMasked = -std::numeric_limits<float>::infinity();
 static_assert(kSpan % kRotationSpan == 0 && kRotationSpan % kKeyTile == 0);
 
-// Keys and values of one conversation: for each layer and head, rows of one position each.
-struct CpuKv : KvStorage {
-    struct Layer {
-        uint8_t* keys = nullptr;
-        uint8_t* values = nullptr;  // the same as keys if shared
-        int64_t row_bytes = 0;
-        int64_t head_bytes = 0;  // from one head to the next
-    };
-    ZeroedMemory memory;
-    std::vector<Layer> layers;
+// Keys and values of all conversations. The runs of a layer are its heads: first those of keys,
+// then those of values, unless one row serves both.
+struct CpuKv : KvPool {
     // Rotation of global layers at the first position of each kRotationSpan, [spans, pairs].
     std::vector<float> cosines, sines;
 };
+
+int64_t value_run(const LayerConfig& layer, bool shared, int32_t head) {
+    return shared ? head : layer.kv_heads + head;
+}
 
 int32_t group_of(const LayerConfig& layer) { return layer.query_heads / layer.kv_heads; }
 
@@ -56,7 +52,6 @@ void rotate(double position, const std::vector<float>& frequencies, float* cosin
 struct CpuAttention::Tile {
     const LayerConfig* layer;
     const KvCache* cache;
-    const CpuKv* kv;
     int32_t layer_index;
     int32_t head;            // of keys
     int64_t batch_row;       // of the first query
@@ -78,10 +73,10 @@ struct CpuAttention::Tile {
         return (batch_row + query / group) * layer->query_width() +
                int64_t{head * group + query % group} * layer->head_size;
     }
-    const uint8_t* rows_at(const uint8_t* base, int32_t position) const {
-        const CpuKv::Layer& at = kv->layers[static_cast<size_t>(layer_index)];
-        return base + head * at.head_bytes +
-               int64_t{cache->row_of(layer_index, position)} * at.row_bytes;
+    // Rows of its head from a position on, up to the end of the position's span.
+    const uint8_t* keys(int32_t position) const { return cache->row(layer_index, head, position); }
+    const uint8_t* values(int32_t position, bool shared) const {
+        return cache->row(layer_index, value_run(*layer, shared, head), position);
     }
 };
 
@@ -157,33 +152,17 @@ AttentionPlan CpuAttention::plan(const ModelConfig& config, int32_t threads) {
     return plan;
 }
 
-Result<std::unique_ptr<KvStorage>> CpuAttention::make_storage(const KvCache& cache) {
+Result<std::unique_ptr<KvPool>> CpuAttention::make_pool(int32_t context,
+                                                        const PerPart<int32_t>& pages) {
     auto kv = std::make_unique<CpuKv>();
-    uint64_t bytes = 0;
-    // Heads start on a cache line, so that no two threads write the same one.
-    const auto head_bytes = [&](int32_t i) {
-        const int64_t rows =
-            int64_t{cache.rows(i)} * kv_row_bytes(options_.type, layer_config(i).head_size);
-        return (rows + 63) / 64 * 64;
-    };
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        const LayerConfig& layer = layer_config(i);
-        bytes += static_cast<uint64_t>((is_shared(layer) ? 1 : 2) * layer.kv_heads * head_bytes(i));
+    std::vector<KvPool::Layer> layers;
+    for (const LayerConfig& layer : config_.layers) {
+        layers.push_back({part_of(layer), (is_shared(layer) ? 1 : 2) * int64_t{layer.kv_heads},
+                          kv_row_bytes(options_.type, layer.head_size)});
     }
-    kv->memory = FACET_TRY(ZeroedMemory::allocate_huge(bytes));
-    auto* next = static_cast<uint8_t*>(kv->memory.data());
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        const LayerConfig& layer = layer_config(i);
-        const int64_t all_heads = layer.kv_heads * head_bytes(i);
-        uint8_t* const keys = next;
-        next += all_heads;
-        uint8_t* const values = is_shared(layer) ? keys : next;
-        if (!is_shared(layer)) next += all_heads;
-        kv->layers.push_back(
-            {keys, values, kv_row_bytes(options_.type, layer.head_size), head_bytes(i)});
-    }
+    FACET_TRY(kv->allocate(layers, pages));
     const size_t pairs = global_frequencies_.size();
-    const size_t spans = static_cast<size_t>(cache.context()) / kRotationSpan + 1;
+    const size_t spans = static_cast<size_t>(context) / kRotationSpan + 1;
     kv->cosines.resize(spans * pairs);
     kv->sines.resize(spans * pairs);
     for (size_t span = 0; span < spans; ++span) {
@@ -193,28 +172,27 @@ Result<std::unique_ptr<KvStorage>> CpuAttention::make_storage(const KvCache& cac
     // Room for the spans of one row of every layer.
     size_t outputs = parts_.size(), sums = part_sums_.size();
     for (const LayerConfig& layer : config_.layers) {
-        const size_t seen = static_cast<size_t>(
-            layer.sliding ? std::min(cache.context(), layer.window + kSpan) : cache.context());
+        const size_t seen =
+            static_cast<size_t>(layer.sliding ? std::min(context, layer.window + kSpan) : context);
         const size_t count = seen / kSpan + 1;
         outputs = std::max(outputs, count * static_cast<size_t>(layer.query_width()));
         sums = std::max(sums, count * static_cast<size_t>(layer.query_heads));
     }
     parts_.resize(outputs);
     part_sums_.resize(sums);
-    return std::unique_ptr<KvStorage>(std::move(kv));
+    return std::unique_ptr<KvPool>(std::move(kv));
 }
 
 void CpuAttention::store(int32_t layer, const BatchSequence& sequence, int32_t row, int32_t head,
                          const float* key, const float* value) const {
-    const CpuKv::Layer& at =
-        static_cast<const CpuKv*>(sequence.cache->storage())->layers[static_cast<size_t>(layer)];
-    const int64_t offset =
-        head * at.head_bytes +
-        int64_t{sequence.cache->row_of(layer, sequence.first_position + row)} * at.row_bytes;
+    const LayerConfig& config = layer_config(layer);
+    const int32_t position = sequence.first_position + row;
     const auto type = static_cast<size_t>(options_.type);
-    const int size = layer_config(layer).head_size;
-    kernels_.store_row[type](value, size, at.values + offset);
-    if (at.keys != at.values) kernels_.store_row[type](key, size, at.keys + offset);
+    const bool shared = is_shared(config);
+    kernels_.store_row[type](value, config.head_size,
+                             sequence.cache->row(layer, value_run(config, shared, head), position));
+    if (!shared)
+        kernels_.store_row[type](key, config.head_size, sequence.cache->row(layer, head, position));
 }
 
 // Calls visit(tile) for all tiles of the batch, in a fixed order.
@@ -225,9 +203,8 @@ void CpuAttention::each_tile(int32_t index, const Batch& batch, const Visit& vis
     for (const BatchSequence& sequence : batch.sequences) {
         for (int32_t row = 0; row < sequence.row_count; row += step) {
             for (int32_t head = 0; head < layer.kv_heads; ++head) {
-                visit(Tile{&layer, sequence.cache,
-                           static_cast<const CpuKv*>(sequence.cache->storage()), index, head,
-                           int64_t{sequence.first_row} + row, sequence.first_position + row,
+                visit(Tile{&layer, sequence.cache, index, head, int64_t{sequence.first_row} + row,
+                           sequence.first_position + row,
                            std::min(step, sequence.row_count - row)});
             }
         }
@@ -345,11 +322,11 @@ void CpuAttention::attend_span(const Tile& tile, int32_t span, Scratch& scratch,
                                                               kernels_.expanded_bytes);
     }
     std::fill(out, out + int64_t{queries} * size, 0.0f);
-    const CpuKv::Layer& kv = tile.kv->layers[static_cast<size_t>(tile.layer_index)];
     const auto type = static_cast<size_t>(options_.type);
+    const bool shared = is_shared(*tile.layer);
     for (int32_t at = first; at < end; at += kKeyTile) {
         const int32_t count = std::min(kKeyTile, end - at);
-        kernels_.expand_values[type](tile.rows_at(kv.values, at), count, size, scratch.tile.data());
+        kernels_.expand_values[type](tile.values(at, shared), count, size, scratch.tile.data());
         kernels_.add_values(scratch.weights.data() + int64_t{at - origin} * kernels_.expanded_bytes,
                             kSpan, queries, scratch.tile.data(), (count + 1) / 2 * 2, size, out);
     }
@@ -367,20 +344,20 @@ void CpuAttention::score_span(const Tile& tile, int32_t first, int32_t end,
 
 void CpuAttention::expand_keys(const Tile& tile, int32_t first, int32_t count,
                                Scratch& scratch) const {
-    const CpuKv::Layer& kv = tile.kv->layers[static_cast<size_t>(tile.layer_index)];
     const auto type = static_cast<size_t>(options_.type);
-    const uint8_t* rows = tile.rows_at(kv.keys, first);
+    const uint8_t* rows = tile.keys(first);
     const int size = tile.layer->head_size;
-    if (kv.keys != kv.values) {
+    if (!is_shared(*tile.layer)) {
         kernels_.expand_keys[type](rows, count, size, scratch.tile.data());
         return;
     }
     const auto pairs = static_cast<int64_t>(global_frequencies_.size());
+    const auto& kv = static_cast<const CpuKv&>(*tile.cache->pool());
     const int64_t span = first / kRotationSpan * pairs;
     const LayerWeights& weights = weights_.layers[static_cast<size_t>(tile.layer_index)];
-    const KeyRotation rotation = {weights.key_norm.data(),        static_cast<int>(pairs),
-                                  tile.kv->cosines.data() + span, tile.kv->sines.data() + span,
-                                  place_cosines_.data(),          place_sines_.data()};
+    const KeyRotation rotation = {weights.key_norm.data(),  static_cast<int>(pairs),
+                                  kv.cosines.data() + span, kv.sines.data() + span,
+                                  place_cosines_.data(),    place_sines_.data()};
     kernels_.expand_shared_keys[type](rows, count, size, rotation, first % kRotationSpan,
                                       scratch.tile.data());
 }

@@ -45,7 +45,7 @@ class CpuAttention {
     // What heads and shapes attention can take. Errors: others.
     static Status check(const ModelConfig& config);
 
-    Result<std::unique_ptr<KvStorage>> make_storage(const KvCache& cache);
+    Result<std::unique_ptr<KvPool>> make_pool(int32_t context, const PerPart<int32_t>& pages);
 
     // True if the layer keeps one row for key and value.
     bool is_shared(const LayerConfig& layer) const {

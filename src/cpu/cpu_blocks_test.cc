@@ -58,7 +58,7 @@ struct Shares {
 
 struct Side {
     std::unique_ptr<Device> device;
-    std::unique_ptr<KvCache> cache;
+    std::unique_ptr<SoloKv> kv;
     std::vector<float> x;
 };
 
@@ -73,7 +73,7 @@ class BlockComparison {
         };
         reference_.device = model.reference(reference);
         cpu_.device = model.cpu(options);
-        for (Side* side : {&reference_, &cpu_}) side->cache = model.make_cache(*side->device);
+        for (Side* side : {&reference_, &cpu_}) side->kv = model.make_kv(*side->device);
         find_types();
     }
 
@@ -83,7 +83,7 @@ class BlockComparison {
         std::vector<int32_t> logit_rows;
         for (int32_t r = 0; r < int32_t(rows_); r += 16) logit_rows.push_back(r);
         const auto batch_of = [&](Side& side, BatchSequence& sequence) {
-            sequence = {side.cache.get(), 0, int32_t(rows_), side.cache->length()};
+            sequence = {&side.kv->cache, 0, int32_t(rows_), side.kv->cache.length()};
             return Batch{ids, {&sequence, 1}, logit_rows};
         };
         BatchSequence sequences[2];
@@ -103,7 +103,7 @@ class BlockComparison {
             compare_ffn(layer, between);
         }
         compare_logits(a, b);
-        for (Side* side : {&reference_, &cpu_}) side->cache->advance(int32_t(rows_));
+        for (Side* side : {&reference_, &cpu_}) side->kv->cache.advance(int32_t(rows_));
     }
 
     const std::map<std::string, double>& worst() const { return shares_.worst; }

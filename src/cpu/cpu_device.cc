@@ -71,8 +71,9 @@ class CpuDevice : public Device {
     std::string_view name() const override { return "cpu"; }
     int32_t batch_rows_max() const override { return batch_rows_; }
 
-    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override {
-        return attention_.make_storage(cache);
+    Result<std::unique_ptr<KvPool>> make_kv_pool(int32_t context,
+                                                 const PerPart<int32_t>& pages) override {
+        return attention_.make_pool(context, pages);
     }
     void embed(const Batch& batch) override;
     void attention_block(int32_t layer, const Batch& batch) override;

@@ -49,17 +49,15 @@ TEST_P(CpuDevices, ChunksThreadsAndInstructionSetsChangeNoBit) {
     EXPECT_TRUE(bit_equal(model.logits(*cpu(1), ids, 1), expected.begin()->second)) << "one by one";
 }
 
-// Beyond several spans of attention, which few rows share between threads, and beyond the rings of
-// sliding layers, which then wrap.
+// Beyond several spans of attention, which few rows share between threads, and beyond the windows
+// of sliding layers.
 TEST_P(CpuDevices, LongConversationsAreTheSameInAnyChunksAndThreads) {
     constexpr int32_t kRows = 64;
     const auto ids = random_ids(1400, model.config.vocabulary);
-    const KvCache cache(model.config, model.config.context_length, kRows);
-    ASSERT_LT(cache.rows(0), int32_t(ids.size())) << "the ring would not wrap";
     const auto expected = model.logits(*cpu(1, "", kRows), ids, kRows);
     EXPECT_TRUE(bit_equal(model.logits(*cpu(2, "", kRows), ids, 50, 30), expected));
     EXPECT_TRUE(bit_equal(model.logits(*cpu(3, "", kRows), ids, 7), expected));
-    EXPECT_TRUE(bit_equal(model.logits(*cpu(2), ids, 512, 5), expected)) << "a larger ring";
+    EXPECT_TRUE(bit_equal(model.logits(*cpu(2), ids, 512, 5), expected)) << "larger batches";
 }
 
 // Sequences for one batch, each with its own past, and the last logits that each gives alone.
@@ -68,19 +66,19 @@ class Together {
     Together(const Opened& model, Device& device) : model_(model), device_(device) {}
 
     void add(size_t known, size_t added) {
-        const auto ids = random_ids(known + added, model_.config.vocabulary,
-                                    static_cast<uint32_t>(caches_.size()));
+        const auto ids =
+            random_ids(known + added, model_.config.vocabulary, static_cast<uint32_t>(kv_.size()));
         const auto alone = model_.logits(device_, ids, 512, 1);
         alone_.insert(alone_.end(), alone.end() - model_.config.vocabulary, alone.end());
-        caches_.push_back(model_.make_cache(device_));
+        kv_.push_back(model_.make_kv(device_));
         for (size_t done = 0; done < known; done += 100) {
             const size_t count = std::min<size_t>(100, known - done);
-            const BatchSequence sequence{caches_.back().get(), 0, int32_t(count), int32_t(done)};
+            const BatchSequence sequence{&kv_.back()->cache, 0, int32_t(count), int32_t(done)};
             forward(model_.config, device_,
                     {std::span(ids).subspan(done, count), {&sequence, 1}, {}}, nullptr);
         }
         sequences_.push_back(
-            {caches_.back().get(), int32_t(tokens_.size()), int32_t(added), int32_t(known)});
+            {&kv_.back()->cache, int32_t(tokens_.size()), int32_t(added), int32_t(known)});
         tokens_.insert(tokens_.end(), ids.begin() + long(known), ids.end());
         last_rows_.push_back(int32_t(tokens_.size()) - 1);
     }
@@ -93,7 +91,7 @@ class Together {
   private:
     const Opened& model_;
     Device& device_;
-    std::vector<std::unique_ptr<KvCache>> caches_;
+    std::vector<std::unique_ptr<SoloKv>> kv_;
     std::vector<BatchSequence> sequences_;
     std::vector<int32_t> tokens_, last_rows_;
     std::vector<float> alone_;

@@ -12,6 +12,7 @@
 #include "cpu/cpu_kernels.h"
 #include "model/forward.h"
 #include "model/reference_device.h"
+#include "model/solo_kv.h"
 
 namespace facet::cpu {
 
@@ -41,24 +42,21 @@ struct Opened {
     std::unique_ptr<Device> reference(ReferenceOptions options = {1, 512, {}}) const {
         return make_reference_device(config, weights, std::move(options)).take();
     }
-    std::unique_ptr<KvCache> make_cache(Device& device) const {
-        auto cache =
-            std::make_unique<KvCache>(config, config.context_length, device.batch_rows_max());
-        cache->set_storage(device.make_kv_storage(*cache).take());
-        return cache;
+    std::unique_ptr<SoloKv> make_kv(Device& device) const {
+        return SoloKv::create(device, config, config.context_length).take();
     }
 
     // Logits of all positions, computed in chunks, the last `decoded` one by one.
     std::vector<float> logits(Device& device, const std::vector<int32_t>& ids, size_t chunk,
                               size_t decoded = 0) const {
-        const auto cache = make_cache(device);
+        const auto kv = make_kv(device);
         std::vector<float> all(ids.size() * static_cast<size_t>(config.vocabulary));
         for (size_t done = 0; done < ids.size();) {
             const size_t prefilled = ids.size() - decoded;
             const size_t count = done < prefilled ? std::min(chunk, prefilled - done) : 1;
             std::vector<int32_t> rows(count);
             for (size_t i = 0; i < count; ++i) rows[i] = static_cast<int32_t>(i);
-            const BatchSequence sequence{cache.get(), 0, static_cast<int32_t>(count),
+            const BatchSequence sequence{&kv->cache, 0, static_cast<int32_t>(count),
                                          static_cast<int32_t>(done)};
             forward(config, device, {std::span(ids).subspan(done, count), {&sequence, 1}, rows},
                     all.data() + done * static_cast<size_t>(config.vocabulary));

@@ -39,16 +39,16 @@ namespace facet {
 namespace {
 
 int64_t allocations_of_tokens(const std::string& path, int32_t threads) {
-    ModelOptions options;
-    options.device.name = "cpu";
-    options.device.threads = threads;
-    auto session = Session::create(LoadedModel::open(path, options).take(), 0).take();
+    EngineOptions options;
+    options.model.device.name = "cpu";
+    options.model.device.threads = threads;
+    auto session = Session::create(Engine::open(path, options).take()).take();
     // Past two spans of attention, so that also what shares them between threads is there.
     const std::vector<int32_t> ids(600, 7);
-    EXPECT_TRUE(session->set_ids(ids, {}).ok());
-    session->append(8);
+    EXPECT_TRUE(session->set_ids(ids).ok());
+    EXPECT_TRUE(session->append(8).ok());
     const int64_t before = allocations.load();
-    for (int32_t id = 0; id < 20; ++id) session->append(id);
+    for (int32_t id = 0; id < 20; ++id) EXPECT_TRUE(session->append(id).ok());
     return allocations.load() - before;
 }
 

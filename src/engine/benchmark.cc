@@ -127,11 +127,10 @@ class Benchmark {
         if (profile != nullptr) profile->start();
         const Clock::time_point start = Clock::now();
         if (prompt) {
-            FACET_TRY(
-                session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth + count)), {}));
+            FACET_TRY(session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth + count))));
         } else {
             for (int32_t n = 0; n < count; ++n)
-                session_.append(ids_[static_cast<size_t>(depth + n)]);
+                FACET_TRY(session_.append(ids_[static_cast<size_t>(depth + n)]));
         }
         const double seconds = seconds_since(start);
         if (profile != nullptr) profile->stop();
@@ -143,7 +142,7 @@ class Benchmark {
         if (depth == 0) {
             session_.forget();
         } else {
-            FACET_TRY(session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth)), {}));
+            FACET_TRY(session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth))));
         }
         return {};
     }
@@ -250,13 +249,14 @@ Status check_lengths(const BenchmarkOptions& options, int32_t context) {
 
 }  // namespace
 
-Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_options,
+Result<Json> run_benchmark(const std::string& path, EngineOptions engine_options,
                            const BenchmarkOptions& options,
                            const std::function<void(const std::string&)>& progress) {
-    const MachineSpeed machine = FACET_TRY(measure_machine(model_options.device));
+    const MachineSpeed machine = FACET_TRY(measure_machine(engine_options.model.device));
     // The memory to measure on is given back while the model is loaded: it may need all there is.
     const MemoryState before =
-        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes)).measure(0.5);
+        FACET_TRY(MemoryProbe::create(engine_options.model.device, MemoryProbe::kBytes))
+            .measure(0.5);
     progress(
         fmt::format("{}, {}, {} threads: reads {:.1f} GB/s, a cache line takes {:.0f} ns, "
                     "{:.0f} Gop/s of 8-bit products",
@@ -264,17 +264,19 @@ Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_op
                     before.ping_pong_ns, machine.int8_operations_per_s * 1e-9));
     const Clock::time_point start = Clock::now();
     const bool synthetic = !options.synthetic.empty();
-    auto model = FACET_TRY(synthetic ? LoadedModel::synthetic(options.synthetic, options.type_mix,
-                                                              model_options.device)
-                                     : LoadedModel::open(path, model_options));
+    engine_options.synthetic = options.synthetic;
+    engine_options.type_mix = options.type_mix;
+    engine_options.memory = {longest(options), 0};
+    auto engine = FACET_TRY(Engine::open(path, engine_options));
     const double load_seconds = seconds_since(start);
     const uint64_t load_peak = peak_rss_bytes();
     progress(fmt::format("loaded in {:.1f} s", load_seconds));
-    const DevicePlan plan = FACET_TRY(plan_device(model_options.device, model->config()));
-    FACET_TRY(check_lengths(options, model->config().context_length));
-    auto session = FACET_TRY(Session::create(model, longest(options)));
+    const DevicePlan plan =
+        FACET_TRY(plan_device(engine_options.model.device, engine->model().config()));
+    FACET_TRY(check_lengths(options, engine->model().config().context_length));
+    auto session = FACET_TRY(Session::create(engine));
     const MemoryProbe probe =
-        FACET_TRY(MemoryProbe::create(model_options.device, MemoryProbe::kBytes));
+        FACET_TRY(MemoryProbe::create(engine_options.model.device, MemoryProbe::kBytes));
     Benchmark benchmark(*session, options, machine, probe, plan.kv_row_bytes);
     Json tests = Json::array();
     for (const int32_t depth : options.depth) {

@@ -7,7 +7,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
-#include "engine/loaded_model.h"
+#include "engine/engine.h"
 
 namespace facet {
 
@@ -25,7 +25,7 @@ struct BenchmarkOptions {
 // `progress` receives a line for each.
 // The answer is the object of docs cli.md, `bench --json`. Errors: the model's, lengths beyond its
 // context.
-Result<Json> run_benchmark(const std::string& path, const ModelOptions& model_options,
+Result<Json> run_benchmark(const std::string& path, EngineOptions engine_options,
                            const BenchmarkOptions& options,
                            const std::function<void(const std::string&)>& progress);
 

@@ -1,20 +1,25 @@
-// The loop that turns a prompt into events: sample, parse, stop.
+// One reply while it is made: from logits to ids, from ids to events, and when it ends.
 //
-// Owns: when a reply ends (end tokens, stop strings, length, repetition, cancel), the thinking
-// budget, usage. The three parts of the loop have files of their own: session (numbers), sampler
-// (choice), reply_parser and stop_strings (meaning).
+// Owns: when a reply ends (end tokens, stop strings, length, repetition), the thinking budget,
+// usage. Whoever computes the logits drives it: next() chooses an id, take() hands it on. The parts
+// have files of their own: sampler (choice), reply_parser and stop_strings (meaning).
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "base/json.h"
 #include "base/result.h"
+#include "engine/loaded_model.h"
 #include "engine/sampler.h"
-#include "engine/session.h"
+#include "engine/stop_strings.h"
+#include "text/detokenizer.h"
 #include "text/reply_parser.h"
 
 namespace facet {
@@ -28,7 +33,7 @@ struct GenerationOptions {
     bool repetition_guard = false;
 };
 
-enum class Finish { kStop, kLength, kToolCalls, kCancelled };
+enum class Finish { kStop, kLength, kToolCalls, kCancelled, kDeadline };
 
 struct Usage {
     int32_t prompt_tokens = 0;
@@ -42,11 +47,11 @@ struct Usage {
 struct GenerationEvent {
     enum class Kind { kProgress, kThought, kThoughtRetracted, kText, kToolCall, kEnd };
     Kind kind = Kind::kText;
-    std::string text = {};           // kThought, kText: new text
-    const ToolCall* call = nullptr;  // kToolCall
-    int32_t done = 0, total = 0;     // kProgress: prompt tokens
-    Finish finish = Finish::kStop;   // kEnd
-    Usage usage = {};                // kEnd
+    std::string text = {};                      // kThought, kText: new text
+    std::shared_ptr<const ToolCall> call = {};  // kToolCall
+    int32_t done = 0, total = 0;                // kProgress: prompt tokens
+    Finish finish = Finish::kStop;              // kEnd
+    Usage usage = {};                           // kEnd
 };
 
 // Receives events in order; false cancels.
@@ -55,15 +60,60 @@ using EventSink = std::function<bool(const GenerationEvent&)>;
 // How the output is read: as a chat reply (thoughts, calls, text) or as plain text.
 struct ReplyFormat {
     bool chat = true;
-    const Json* tools = nullptr;  // the request's, or null
+    Json tools = {};  // the request's, or null
     bool prompt_opened_thought = false;
 };
 
-// Answers `prompt`; ends with one kEnd event unless it returns an error. `output`, if not null,
-// receives the sampled ids. Errors: a prompt that does not fit the context, an option out of range,
-// a model without tokenizer, broken logits.
-Status generate(Session& session, std::span<const int32_t> prompt, const GenerationOptions& options,
-                const ReplyFormat& format, const EventSink& sink, std::vector<int32_t>* output);
+class Generation {
+  public:
+    // tokens: the most the reply may have. The model must outlive it. Errors: an option out of
+    // range, a model without tokenizer.
+    static Result<std::unique_ptr<Generation>> create(const LoadedModel& model,
+                                                      std::span<const int32_t> prompt,
+                                                      const GenerationOptions& options,
+                                                      ReplyFormat format, int32_t tokens,
+                                                      EventSink sink);
+
+    // The next id after `logits` [V], which are changed in place. Errors: broken logits.
+    Result<int32_t> next(std::span<float> logits);
+    // Hands an id on; says whether and how the reply ends with it.
+    std::optional<Finish> take(int32_t id);
+    // The last events. Nothing may follow.
+    void end(Finish finish);
+
+    // True once the sink has refused an event.
+    bool refused() const { return refused_; }
+    // Ids of the reply so far, an end token included.
+    const std::vector<int32_t>& output() const { return output_; }
+    // The parts that it does not know by itself are set by who computes.
+    Usage& usage() { return usage_; }
+    void progress(int32_t done, int32_t total);
+
+  private:
+    Generation(const LoadedModel& model, const Tokenizer& tokenizer,
+               std::span<const int32_t> prompt, const GenerationOptions& options,
+               ReplyFormat format, int32_t tokens, EventSink sink);
+    void close_long_thought();
+    void emit(const std::vector<ReplyEvent>& events);
+    void emit_text(const std::string& text);
+    void send(GenerationEvent::Kind kind, std::string text);
+    void deliver(const GenerationEvent& event);
+
+    const LoadedModel& model_;
+    const Tokenizer& tokenizer_;
+    const GenerationOptions options_;
+    const ReplyFormat format_;
+    EventSink sink_;
+    Sampler sampler_;
+    StopStrings stops_;
+    Detokenizer detokenizer_;
+    std::optional<ReplyParser> parser_;
+    std::deque<int32_t> forced_;
+    std::vector<int32_t> output_;
+    int32_t tokens_left_ = 0;
+    bool refused_ = false;
+    Usage usage_;
+};
 
 // True if the newest tokens repeat one n-gram over and over (8 times and 32 tokens at least).
 bool repeats_itself(std::span<const int32_t> ids);

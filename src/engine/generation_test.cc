@@ -1,4 +1,4 @@
-#include "engine/generation.h"
+#include "engine/engine.h"
 
 #include <gtest/gtest.h>
 
@@ -17,24 +17,32 @@ struct Collected {
     int ends = 0;
 };
 
-class Generation : public ::testing::Test {
+class Replies : public ::testing::Test {
   protected:
-    static void SetUpTestSuite() { model_ = LoadedModel::open(kDemoModel, {}).take(); }
-    static void TearDownTestSuite() { model_.reset(); }
+    static void SetUpTestSuite() { engine_ = Engine::open(kDemoModel, {}).take(); }
+    static void TearDownTestSuite() { engine_.reset(); }
 
     void SetUp() override {
-        session_ = Session::create(model_, 0).take();
+        {
+            const std::lock_guard lock(engine_->device_mutex());
+            engine_->tree().clear();
+        }
         options_.sampling.temperature = 0;
         options_.max_tokens = 200;
     }
 
     // Answers a chat request; `stop_after` events cancels.
     Collected chat(const std::string& request, int stop_after = -1) {
-        auto prompt = render_request(*model_, request).take();
+        auto prompt = render_request(engine_->model(), request).take();
         Collected collected;
         int events = 0;
-        const Status status = generate(
-            *session_, prompt.ids, options_, {true, &prompt.tools, prompt.rendered.opens_thought},
+        ReplyRequest wanted;
+        wanted.prompt = prompt.ids;
+        wanted.options = options_;
+        wanted.format = {true, prompt.tools, prompt.rendered.opens_thought};
+        wanted.context = context_;
+        const Status status = engine_->scheduler().take()->reply(
+            std::move(wanted),
             [&](const GenerationEvent& event) {
                 using Kind = GenerationEvent::Kind;
                 if (event.kind == Kind::kThought) collected.thought += event.text;
@@ -52,16 +60,16 @@ class Generation : public ::testing::Test {
         return collected;
     }
 
-    static inline std::shared_ptr<LoadedModel> model_;
-    std::unique_ptr<Session> session_;
+    static inline std::shared_ptr<Engine> engine_;
     GenerationOptions options_;
+    int32_t context_ = 0;
 };
 
 constexpr char kSum[] = R"({"messages": [{"role": "user", "content": "What is 7 plus 5?"}]})";
 constexpr char kThinkingSum[] =
     R"({"messages": [{"role": "user", "content": "What is 7 plus 5?"}], "options": {"enable_thinking": true}})";
 
-TEST_F(Generation, AnswersASum) {
+TEST_F(Replies, AnswersASum) {
     const Collected answer = chat(kSum);
     EXPECT_EQ(answer.text, "7 + 5 = 12.");
     EXPECT_EQ(answer.finish, Finish::kStop);
@@ -70,7 +78,7 @@ TEST_F(Generation, AnswersASum) {
     EXPECT_EQ(answer.usage.completion_tokens, int32_t(answer.ids.size()));
 }
 
-TEST_F(Generation, ThoughtsAndAnswerArriveApart) {
+TEST_F(Replies, ThoughtsAndAnswerArriveApart) {
     const Collected answer = chat(kThinkingSum);
     EXPECT_FALSE(answer.thought.empty());
     EXPECT_FALSE(answer.text.empty());
@@ -78,7 +86,7 @@ TEST_F(Generation, ThoughtsAndAnswerArriveApart) {
     EXPECT_LT(answer.usage.reasoning_tokens, answer.usage.completion_tokens);
 }
 
-TEST_F(Generation, TheThinkingBudgetClosesTheThought) {
+TEST_F(Replies, TheThinkingBudgetClosesTheThought) {
     const Collected free = chat(kThinkingSum);
     options_.thinking_budget = 4;
     const Collected held = chat(kThinkingSum);
@@ -89,28 +97,28 @@ TEST_F(Generation, TheThinkingBudgetClosesTheThought) {
     EXPECT_EQ(free.thought.rfind(held.thought, 0), 0u) << "the thought is cut, not changed";
 }
 
-TEST_F(Generation, MaxTokensEndsWithLength) {
+TEST_F(Replies, MaxTokensEndsWithLength) {
     options_.max_tokens = 3;
     const Collected answer = chat(kSum);
     EXPECT_EQ(answer.finish, Finish::kLength);
     EXPECT_EQ(answer.ids.size(), 3u);
 }
 
-TEST_F(Generation, AStopStringEndsTheTextBeforeIt) {
+TEST_F(Replies, AStopStringEndsTheTextBeforeIt) {
     options_.stop = {"= 1"};
     const Collected answer = chat(kSum);
     EXPECT_EQ(answer.text, "7 + 5 ");
     EXPECT_EQ(answer.finish, Finish::kStop);
 }
 
-TEST_F(Generation, TheCallbackCanCancelAndTheSessionGoesOn) {
+TEST_F(Replies, TheCallbackCanCancelAndOthersGoOn) {
     const Collected cancelled = chat(kSum, 1);
     EXPECT_EQ(cancelled.finish, Finish::kCancelled);
     EXPECT_EQ(cancelled.ends, 1);
     EXPECT_EQ(chat(kSum).text, "7 + 5 = 12.");
 }
 
-TEST_F(Generation, ASecondTurnReusesTheFirst) {
+TEST_F(Replies, ASecondTurnReusesTheFirst) {
     const Collected first = chat(kSum);
     const Collected second = chat(
         R"({"messages": [{"role": "user", "content": "What is 7 plus 5?"}, {"role": "assistant", "content": "7 + 5 = 12."},
@@ -119,7 +127,7 @@ TEST_F(Generation, ASecondTurnReusesTheFirst) {
     EXPECT_GE(second.usage.cached_tokens, first.usage.prompt_tokens - 5);
 }
 
-TEST_F(Generation, ToolCallsEndTheReply) {
+TEST_F(Replies, ToolCallsEndTheReply) {
     const Collected answer =
         chat(R"({"messages": [{"role": "user", "content": "Please read the file index.py."}],
         "tools": [{"type": "function", "function": {"name": "read_file", "description": "Read a file.", "parameters":
@@ -130,7 +138,7 @@ TEST_F(Generation, ToolCallsEndTheReply) {
     EXPECT_EQ(answer.finish, Finish::kToolCalls);
 }
 
-TEST_F(Generation, SameSeedSameTokens) {
+TEST_F(Replies, SameSeedSameTokens) {
     options_.sampling = {};
     options_.sampling.seed = 11;
     constexpr char kStory[] = R"({"messages": [{"role": "user", "content": "Tell me a story."}]})";
@@ -140,23 +148,24 @@ TEST_F(Generation, SameSeedSameTokens) {
     EXPECT_NE(chat(kStory).ids, one.ids);
 }
 
-TEST_F(Generation, APromptWithoutRoomIsRefused) {
-    session_ = Session::create(model_, 10).take();
-    const std::vector<int32_t> prompt(10, 2);
-    const Status status = generate(
-        *session_, prompt, options_, {}, [](const GenerationEvent&) { return true; }, nullptr);
+TEST_F(Replies, APromptWithoutRoomIsRefused) {
+    ReplyRequest request;
+    request.prompt.assign(10, 2);
+    request.context = 10;
+    const Status status = engine_->scheduler().take()->reply(
+        request, [](const GenerationEvent&) { return true; }, nullptr);
     ASSERT_FALSE(status.ok());
     EXPECT_NE(status.error().message.find("context of 10"), std::string::npos);
 }
 
-TEST_F(Generation, TheContextIsFilledToTheLastTokenAndNotBeyond) {
-    session_ = Session::create(model_, 40).take();
+TEST_F(Replies, TheContextIsFilledToTheLastTokenAndNotBeyond) {
+    context_ = 40;
     options_.max_tokens = 0;
     options_.sampling.logit_bias = {};
     for (const Special end :
          {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin}) {
         options_.sampling.logit_bias.push_back(
-            {model_->tokenizer().take()->vocabulary().id_of(end), -100});
+            {engine_->model().tokenizer().take()->vocabulary().id_of(end), -100});
     }
     const Collected answer = chat(kSum);
     EXPECT_EQ(answer.finish, Finish::kLength);

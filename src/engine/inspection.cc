@@ -5,9 +5,9 @@
 #include <map>
 
 #include "base/memory.h"
+#include "engine/memory_plan.h"
 #include "engine/plumbing.h"
 #include "engine/prediction.h"
-#include "engine/session.h"
 
 namespace facet {
 
@@ -137,35 +137,54 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
     return answer;
 }
 
-Json memory_plan(const GgufFile& file, const ModelConfig& config, const DevicePlan& device,
-                 int32_t context) {
-    const KvPlan kv = plan_kv(config, context, device.batch_rows, device.kv_row_bytes);
-    const uint64_t weights = tensor_bytes(file);
-    // Beside the device: the logits of a session.
-    const uint64_t work = device.work_bytes +
-                          device.work_bytes_per_position * static_cast<uint64_t>(context) +
-                          static_cast<uint64_t>(config.vocabulary) * sizeof(float);
-    Json plan = Json::object();
-    plan.set("device", Json::of(device.name)).set("context", Json::integer(context));
-    plan.set("weights_bytes", integer(weights)).set("kv_bytes", integer(kv.bytes()));
-    plan.set("kv_sliding_bytes", integer(kv.sliding_bytes))
-        .set("kv_global_bytes", integer(kv.global_bytes));
-    const uint64_t total = weights + kv.bytes() + work;
-    const uint64_t available = available_memory_bytes();
-    plan.set("work_bytes", integer(work)).set("total_bytes", integer(total));
-    plan.set("available_bytes", available == UINT64_MAX ? Json::null() : integer(available));
-    plan.set("fits", Json::of(total <= available));
-    return plan;
+}  // namespace
+
+Json plan_json(const MemoryPlan& plan) {
+    Json json = Json::object();
+    json.set("context", Json::integer(plan.context))
+        .set("weights_bytes", integer(plan.weights_bytes));
+    json.set("kv_bytes", integer(plan.conversation.bytes()))
+        .set("kv_sliding_bytes", integer(plan.conversation.sliding_bytes))
+        .set("kv_global_bytes", integer(plan.conversation.global_bytes))
+        .set("kv_budget_bytes", integer(plan.kv_bytes));
+    json.set("work_bytes", integer(plan.work_bytes))
+        .set("total_bytes", integer(plan.total_bytes()));
+    const bool is_known = plan.available_bytes != UINT64_MAX;
+    json.set("available_bytes", is_known ? integer(plan.available_bytes) : Json::null());
+    json.set("fits", Json::of(plan.fits()));
+    return json;
 }
 
-}  // namespace
+Json metrics_json(const SchedulerMetrics& metrics) {
+    Json json = Json::object();
+    const std::pair<const char*, uint64_t> counters[] = {
+        {"requests", metrics.requests},
+        {"finished", metrics.finished},
+        {"cancelled", metrics.cancelled},
+        {"failed", metrics.failed},
+        {"refused", metrics.refused},
+        {"prompt_tokens", metrics.prompt_tokens},
+        {"cached_tokens", metrics.cached_tokens},
+        {"computed_tokens", metrics.computed_tokens},
+        {"reply_tokens", metrics.reply_tokens},
+        {"steps", metrics.steps},
+        {"preempted", metrics.preempted},
+        {"dropped_pages", metrics.dropped_pages},
+        {"running", static_cast<uint64_t>(metrics.running)},
+        {"waiting", static_cast<uint64_t>(metrics.waiting)},
+        {"kv_used_bytes", metrics.kv_used_bytes},
+        {"kv_budget_bytes", metrics.kv_budget_bytes}};
+    for (const auto& [name, value] : counters) json.set(name, integer(value));
+    return json;
+}
 
 Result<Json> inspect_json(const std::string& path, int32_t context, bool measure) {
     const GgufFile file = FACET_TRY(GgufFile::open(path));
     const ModelConfig config = FACET_TRY(ModelConfig::from_gguf(file));
     const Weights weights = FACET_TRY(bind_weights(file, config));
-    context = FACET_TRY(choose_context(config, context));
     const DevicePlan device = FACET_TRY(plan_device({}, config));
+    const MemoryPlan plan = FACET_TRY(
+        plan_memory(config, device, tensor_bytes(file), {context, 0}, available_memory_bytes()));
     uint64_t parameters = 0;
     for (const TensorView& tensor : file.tensors()) parameters += tensor.element_count();
 
@@ -184,7 +203,9 @@ Result<Json> inspect_json(const std::string& path, int32_t context, bool measure
         .set("parameters", integer(parameters));
     answer.set("types", type_table(file))
         .set("bytes_per_token", token_table(token_bytes(config, weights)));
-    answer.set("memory_plan", memory_plan(file, config, device, context));
+    Json planned = plan_json(plan);
+    planned.set("device", Json::of(device.name));
+    answer.set("memory_plan", std::move(planned));
     answer.set("kv_by_context", FACET_TRY(kv_table(config)));
     answer.set("prediction",
                measure ? FACET_TRY(prediction(file, config, weights, device)) : Json::null());

@@ -29,6 +29,16 @@ std::vector<int32_t> find_suppressed(const Vocabulary& vocabulary) {
 
 }  // namespace
 
+Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary) {
+    for (size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] < 0 || ids[i] >= vocabulary) {
+            return invalid_input(fmt::format("token id {} at position {}: expected 0 to {}", ids[i],
+                                             i, vocabulary - 1));
+        }
+    }
+    return {};
+}
+
 Result<std::shared_ptr<LoadedModel>> LoadedModel::open(const std::string& path,
                                                        const ModelOptions& options) {
     GgufFile file = FACET_TRY(GgufFile::open(path));

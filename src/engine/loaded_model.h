@@ -3,8 +3,8 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -23,8 +23,8 @@
 
 namespace facet {
 
-// Context of a session when none is asked for; longer ones are a choice, because they cost memory.
-inline constexpr int32_t kDefaultContext = 8192;
+// Errors: an id outside [0, vocabulary); names it and its position.
+Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary);
 
 struct ModelOptions {
     DeviceOptions device;
@@ -50,8 +50,6 @@ class LoadedModel {
     const Weights& weights() const { return weights_; }
     // Errors: opened with vocab_only.
     Result<Device*> device() const;
-    // One forward pass at a time: the device has one set of activations.
-    std::mutex& device_mutex() const { return device_mutex_; }
     // Errors: the file has no Gemma 4 tokenizer.
     Result<const Tokenizer*> tokenizer() const;
     // Ids that are never legitimate output (gemma4-chat 1.7); empty without a tokenizer.
@@ -82,7 +80,6 @@ class LoadedModel {
     SamplingOptions sampling_defaults_;
     std::vector<std::string> warnings_;
     std::unique_ptr<Device> device_;
-    mutable std::mutex device_mutex_;
 };
 
 }  // namespace facet

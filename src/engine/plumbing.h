@@ -7,6 +7,8 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/loaded_model.h"
+#include "engine/memory_plan.h"
+#include "engine/scheduler.h"
 
 namespace facet {
 
@@ -25,8 +27,12 @@ Result<Json> render_json(const LoadedModel& model, std::string_view request_json
 // "repaired", "malformed", "finish_reason"}; special strings in raw stand for the special tokens.
 Result<Json> parse_json(const LoadedModel& model, std::string_view request_json);
 
-// What a file holds and needs (facet_inspect). context 0 = the default; `measure`: say also how
-// fast it will be here.
+// The members of facet_model_plan and facet_model_metrics.
+Json plan_json(const MemoryPlan& plan);
+Json metrics_json(const SchedulerMetrics& metrics);
+
+// What a file holds and needs (facet_inspect). context 0 = the largest that fits; `measure`: say
+// also how fast it will be here.
 Result<Json> inspect_json(const std::string& path, int32_t context, bool measure);
 
 }  // namespace facet

@@ -49,8 +49,8 @@ TEST_F(Predictions, PrefillIsPeakOverOperationsUnlessMemoryIsSlower) {
 }
 
 TEST_F(Predictions, KvMemoryHasTheWindowAndEveryPositionOfGlobalLayers) {
-    // Rings hold more than the window: 512 rows of a batch and 1,024 to take back.
-    const double ring = 25.0 * 4096 * 2 * 2560;
+    // Sliding layers hold what a batch of 512 rows sees, in pages of 256 positions.
+    const double ring = 25.0 * 4096 * 2 * 256 * 7;
     EXPECT_NEAR(double(plan_kv(config_, 131072, 512, f16_).bytes()), ring + 2684.4e6, 1e6);
     // One copy on global layers; 8-bit codes and a scale of two bytes for 32.
     const auto planned = [&](KvType type) {

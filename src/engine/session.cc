@@ -4,47 +4,34 @@
 
 #include <algorithm>
 
-#include "base/check.h"
 #include "model/forward.h"
 
 namespace facet {
 
-Result<int32_t> choose_context(const ModelConfig& config, int32_t asked) {
-    const int32_t limit = config.context_length;
-    if (asked == 0) return std::min(limit, kDefaultContext);
-    if (asked < 1 || asked > limit) {
-        return invalid_input(fmt::format(
-            "context of {}: expected 1 to {}, what the model was made for", asked, limit));
-    }
-    return asked;
+namespace {
+
+Error no_room() {
+    return {ErrorKind::kOutOfMemory,
+            "the memory for keys and values is used by other conversations"};
 }
 
-Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary) {
-    for (size_t i = 0; i < ids.size(); ++i) {
-        if (ids[i] < 0 || ids[i] >= vocabulary) {
-            return invalid_input(fmt::format("token id {} at position {}: expected 0 to {}", ids[i],
-                                             i, vocabulary - 1));
-        }
-    }
-    return {};
+}  // namespace
+
+Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<Engine> engine) {
+    Device* device = FACET_TRY(engine->model().device());
+    return std::unique_ptr<Session>(new Session(std::move(engine), device));
 }
 
-Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<LoadedModel> model,
-                                                 int32_t context) {
-    Device* device = FACET_TRY(model->device());
-    context = FACET_TRY(choose_context(model->config(), context));
-    KvCache cache(model->config(), context, device->batch_rows_max());
-    {
-        const std::lock_guard lock(model->device_mutex());
-        cache.set_storage(FACET_TRY(device->make_kv_storage(cache)));
-    }
-    return std::unique_ptr<Session>(new Session(std::move(model), device, std::move(cache)));
+Session::Session(std::shared_ptr<Engine> engine, Device* device)
+    : engine_(std::move(engine)), device_(device) {
+    logits_.resize(static_cast<size_t>(model().config().vocabulary));
 }
 
-Session::Session(std::shared_ptr<LoadedModel> model, Device* device, KvCache cache)
-    : model_(std::move(model)), device_(device), cache_(std::move(cache)) {
-    ids_.reserve(static_cast<size_t>(cache_.context()));
-    logits_.resize(static_cast<size_t>(model_->config().vocabulary));
+Session::~Session() { drop_sequence(); }
+
+void Session::drop_sequence() {
+    const std::lock_guard lock(engine_->device_mutex());
+    sequence_.reset();
 }
 
 Status Session::check_ids(std::span<const int32_t> ids) const {
@@ -53,53 +40,58 @@ Status Session::check_ids(std::span<const int32_t> ids) const {
         return invalid_input(
             fmt::format("{} tokens do not fit the context of {}", ids.size(), context()));
     }
-    return check_token_ids(ids, model_->config().vocabulary);
+    return check_token_ids(ids, model().config().vocabulary);
 }
 
-int32_t Session::keep_prefix(std::span<const int32_t> ids, int32_t wanted) {
-    const auto [known, given] = std::mismatch(ids_.begin(), ids_.end(), ids.begin(), ids.end());
-    const int32_t common = static_cast<int32_t>(known - ids_.begin());
-    const int32_t kept = cache_.keepable(std::min(common, wanted));
-    cache_.truncate(kept);
-    ids_.resize(static_cast<size_t>(kept));
-    return kept;
+Status Session::start(std::span<const int32_t> ids, int32_t most) {
+    const std::lock_guard lock(engine_->device_mutex());
+    sequence_.reset();
+    sequence_ = Sequence::create(engine_->tree(), model().config(), context(), ids, most);
+    if (sequence_ == nullptr) return no_room();
+    return {};
 }
 
-void Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
-                      float* out) {
-    const BatchSequence sequence{&cache_, 0, static_cast<int32_t>(tokens.size()), cache_.length()};
-    const std::lock_guard lock(model_->device_mutex());
-    forward(model_->config(), *device_, {tokens, {&sequence, 1}, logit_rows}, out);
-    ids_.insert(ids_.end(), tokens.begin(), tokens.end());
+Status Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
+                        float* out) {
+    const std::lock_guard lock(engine_->device_mutex());
+    const auto count = static_cast<int32_t>(tokens.size());
+    if (!sequence_->reserve(count)) return no_room();
+    const BatchSequence sequence{&sequence_->cache(), 0, count, sequence_->length()};
+    forward(model().config(), *device_, {tokens, {&sequence, 1}, logit_rows}, out);
+    sequence_->note(tokens);
+    return {};
 }
 
-Result<int32_t> Session::set_ids(std::span<const int32_t> ids,
-                                 const std::function<bool(int32_t, int32_t)>& progress) {
+Result<int32_t> Session::set_ids(std::span<const int32_t> ids) {
     FACET_TRY(check_ids(ids));
     const auto total = static_cast<int32_t>(ids.size());
     // The last id is always computed, because its logits are wanted.
-    const int32_t reused = keep_prefix(ids, total - 1);
-    for (int32_t done = reused; done < total && !cancelled();) {
+    FACET_TRY(start(ids, total - 1));
+    const int32_t reused = sequence_->length();
+    for (int32_t done = reused; done < total;) {
         const int32_t count = std::min(device_->batch_rows_max(), total - done);
-        const bool is_last = done + count == total;
         const int32_t last_row = count - 1;
-        compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
-                is_last ? std::span(&last_row, 1) : std::span<const int32_t>(), logits_.data());
+        FACET_TRY(
+            compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
+                    done + count == total ? std::span(&last_row, 1) : std::span<const int32_t>(),
+                    logits_.data()));
         done += count;
-        if (progress && !progress(done, total)) cancel();
     }
     return reused;
 }
 
-void Session::append(int32_t id) {
-    FACET_CHECK(static_cast<int32_t>(ids_.size()) < context());
+Status Session::append(int32_t id) {
+    if (sequence_ == nullptr) FACET_TRY(start({}, 0));
+    if (sequence_->length() >= context())
+        return invalid_input(fmt::format("the context of {} is full", context()));
     const int32_t row = 0;
-    compute({&id, 1}, {&row, 1}, logits_.data());
+    return compute({&id, 1}, {&row, 1}, logits_.data());
 }
 
 void Session::forget() {
-    cache_.truncate(0);
-    ids_.clear();
+    const std::lock_guard lock(engine_->device_mutex());
+    sequence_.reset();
+    engine_->tree().clear();
 }
 
 Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions,
@@ -114,15 +106,15 @@ Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t>
         }
     }
     size_t next = 0;  // the first position not answered yet
-    const int32_t kept = keep_prefix(ids, positions.empty() ? total : positions.front());
-    for (int32_t done = kept; done < total;) {
+    FACET_TRY(start(ids, positions.empty() ? total : positions.front()));
+    for (int32_t done = sequence_->length(); done < total;) {
         const int32_t count = std::min(device_->batch_rows_max(), total - done);
         std::vector<int32_t> rows;
         for (size_t i = next; i < positions.size() && positions[i] < done + count; ++i) {
             rows.push_back(positions[i] - done);
         }
-        compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)), rows,
-                out + next * static_cast<size_t>(model_->config().vocabulary));
+        FACET_TRY(compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)), rows,
+                          out + next * static_cast<size_t>(model().config().vocabulary)));
         next += rows.size();
         done += count;
     }

@@ -1,51 +1,37 @@
-// One conversation: the ids it has computed and their KV cache. Give it the whole id list; it
-// computes what is new.
+// One conversation given as ids, computed for its logits: benchmarks, `facet logits`, tests.
+// Replies are the scheduler's business.
 //
-// Owns: prefix reuse (longest common prefix, rollback when a suffix changed), chunked prefill,
-// cancellation. Must not know: text, sampling.
+// Owns: chunks, prefix reuse through the engine's tree. Must not know: text, sampling.
 #pragma once
 
-#include <atomic>
-#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
 
 #include "base/result.h"
-#include "engine/loaded_model.h"
-#include "model/kv_cache.h"
+#include "engine/engine.h"
+#include "engine/sequence.h"
 
 namespace facet {
 
-// The context of a session on this model: `asked`, or the default for 0. Errors: beyond the
-// model's.
-Result<int32_t> choose_context(const ModelConfig& config, int32_t asked);
-
-// Errors: an id outside [0, vocabulary); names it and its position.
-Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary);
-
 class Session {
   public:
-    // context 0 = the default. Errors: beyond the model's context, not enough memory.
-    static Result<std::unique_ptr<Session>> create(std::shared_ptr<LoadedModel> model,
-                                                   int32_t context);
+    // Errors: opened for the vocabulary only.
+    static Result<std::unique_ptr<Session>> create(std::shared_ptr<Engine> engine);
+    ~Session();
 
     // Null if the device takes no times.
     const PhaseTimes* phase_times() const { return device_->phase_times(); }
-    const LoadedModel& model() const { return *model_; }
-    int32_t context() const { return cache_.context(); }
-    // The ids whose KV is held.
-    const std::vector<int32_t>& ids() const { return ids_; }
+    const LoadedModel& model() const { return engine_->model(); }
+    int32_t context() const { return engine_->plan().context; }
 
     // Brings the session to hold exactly `ids` and gives the logits of the last one (see logits()).
-    // progress(done, total) after each chunk; returning false cancels.
     // Returns how many ids were known already. Errors: no ids, an id outside the vocabulary, more
-    // than the context. After a cancel the session holds a valid prefix and cancelled() is true.
-    Result<int32_t> set_ids(std::span<const int32_t> ids,
-                            const std::function<bool(int32_t, int32_t)>& progress);
-    // Adds one id (with room left in the context) and gives its logits.
-    void append(int32_t id);
-    // Drops all ids; the next call starts from nothing.
+    // than the context, no memory beside other conversations.
+    Result<int32_t> set_ids(std::span<const int32_t> ids);
+    // Adds one id and gives its logits. Errors: the context or the memory is full.
+    Status append(int32_t id);
+    // Drops what nobody uses of all that is known, so that the next call computes from nothing.
     void forget();
     // Logits after the last id, [V]; may be changed in place.
     std::span<float> logits() { return logits_; }
@@ -54,26 +40,21 @@ class Session {
     // afterwards.
     Status logits_at(std::span<const int32_t> ids, std::span<const int32_t> positions, float* out);
 
-    // Any thread or signal handler; reset at the start of the next call by reset_cancel().
-    void cancel() { cancelled_.store(true, std::memory_order_relaxed); }
-    bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
-    void reset_cancel() { cancelled_.store(false, std::memory_order_relaxed); }
-
   private:
-    Session(std::shared_ptr<LoadedModel> model, Device* device, KvCache cache);
+    Session(std::shared_ptr<Engine> engine, Device* device);
     Status check_ids(std::span<const int32_t> ids) const;
-    // Keeps at most `wanted` ids of the common prefix with `ids`; returns how many are kept.
-    int32_t keep_prefix(std::span<const int32_t> ids, int32_t wanted);
+    // Starts with what is known of `ids`, at most `most` of them.
+    Status start(std::span<const int32_t> ids, int32_t most);
     // Computes `tokens` behind what is held, with the logits of `logit_rows` (0 is the first token)
     // into `out`.
-    void compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows, float* out);
+    Status compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
+                   float* out);
+    void drop_sequence();
 
-    std::shared_ptr<LoadedModel> model_;
+    std::shared_ptr<Engine> engine_;
     Device* device_;
-    KvCache cache_;
-    std::vector<int32_t> ids_;
+    std::unique_ptr<Sequence> sequence_;
     std::vector<float> logits_;
-    std::atomic<bool> cancelled_{false};
 };
 
 }  // namespace facet

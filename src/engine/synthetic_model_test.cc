@@ -18,10 +18,15 @@ DeviceOptions device_options(const std::string& name) {
 
 std::vector<float> logits_of(const std::string& mix, const std::string& device,
                              const std::vector<int32_t>& ids) {
-    auto model = LoadedModel::synthetic("tiny", mix, device_options(device));
-    EXPECT_TRUE(model.ok()) << model.error().message;
-    auto session = Session::create(model.value(), 64).take();
-    EXPECT_TRUE(session->set_ids(ids, {}).ok());
+    EngineOptions options;
+    options.model.device = device_options(device);
+    options.synthetic = "tiny";
+    options.type_mix = mix;
+    options.memory.context = 64;
+    auto engine = Engine::open({}, options);
+    EXPECT_TRUE(engine.ok()) << engine.error().message;
+    auto session = Session::create(engine.take()).take();
+    EXPECT_TRUE(session->set_ids(ids).ok());
     return {session->logits().begin(), session->logits().end()};
 }
 

@@ -58,8 +58,10 @@ class Device {
     // The most rows one batch may have.
     virtual int32_t batch_rows_max() const = 0;
 
-    // Storage for the rows that `cache` describes. Errors: not enough memory.
-    virtual Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) = 0;
+    // Memory for the keys and values of conversations of up to `context` positions. Errors: not
+    // enough memory.
+    virtual Result<std::unique_ptr<KvPool>> make_kv_pool(int32_t context,
+                                                         const PerPart<int32_t>& pages) = 0;
 
     // The blocks, in the order forward() calls them. The residual stream x [T, D] stays inside the
     // device.

@@ -26,6 +26,7 @@ void forward(const ModelConfig& config, Device& device, const Batch& batch, floa
     for (const BatchSequence& sequence : batch.sequences) {
         FACET_CHECK(sequence.first_position == sequence.cache->length());
         FACET_CHECK(sequence.first_position + sequence.row_count <= sequence.cache->context());
+        FACET_CHECK(sequence.cache->has_pages_for(sequence.row_count));
     }
     device.embed(batch);
     for (int32_t layer = 0; layer < config.layer_count(); ++layer) {

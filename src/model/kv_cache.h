@@ -1,87 +1,58 @@
-// Which positions of one conversation are known, and in which storage row each layer keeps them.
+// Where one conversation keeps its keys and values: which page of the pool holds which of its
+// positions.
 //
-// Global layers keep a row for every position; sliding layers keep a ring of the last window plus
-// room for one batch and for taking back the newest tokens, never rows for the whole context. Owns:
-// the bookkeeping, and the device's storage for it. Must not know: what a row holds (that is the
-// device's business).
+// A query sees every position of global layers, and the last window of sliding layers; pages of
+// sliding layers that nothing sees any more may be taken away. Owns: the table. Must not know: who
+// else uses a page.
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
-#include "base/result.h"
 #include "model/config.h"
+#include "model/kv_pool.h"
 
 namespace facet {
 
-// How many of the newest positions can be taken back while sliding layers still hold the window
-// before them. A chat turn is taken back when its prompt is written differently in the next request
-// (gemma4-chat 2.10).
-inline constexpr int32_t kRollbackRows = 1024;
-
-// How a device keeps keys and values. A row of q8_0 has an f16 scale for each 32 values.
-enum class KvType : uint8_t { kF16, kQ8_0 };
-constexpr int64_t kv_row_bytes(KvType type, int64_t values) {
-    return type == KvType::kF16 ? 2 * values : values + values / 16;
-}
-
-// Rows of a ring are a multiple of this: devices read aligned runs of positions, which then never
-// wrap.
-inline constexpr int32_t kRingStep = 256;
-
-// Memory of one conversation on a device; made by the device, opaque to everyone else.
-class KvStorage {
-  public:
-    virtual ~KvStorage() = default;
-};
+inline constexpr int32_t kNoPage = -1;
 
 class KvCache {
   public:
-    // context: positions it can hold. batch_rows: the most rows that one forward step adds.
-    KvCache(const ModelConfig& config, int32_t context, int32_t batch_rows);
+    // context: positions it can hold. The pool must outlive it.
+    KvCache(const ModelConfig& config, int32_t context, KvPool* pool);
 
+    KvPool* pool() const { return pool_; }
     int32_t context() const { return context_; }
     // Positions [0, length()) are known.
     int32_t length() const { return length_; }
-    int32_t layer_count() const { return static_cast<int32_t>(rows_.size()); }
-
-    // Storage rows that a layer needs, and the row of a position.
-    int32_t rows(int32_t layer) const { return rows_[static_cast<size_t>(layer)]; }
-    int32_t row_of(int32_t layer, int32_t position) const { return position % rows(layer); }
-
-    // Where to go on if positions [0, wanted) should be kept: wanted itself (at most length()), or
-    // 0 if a sliding layer has overwritten the window before it.
-    int32_t keepable(int32_t wanted) const;
-    // Forgets positions from `length` on; `length` must be keepable.
-    void truncate(int32_t length);
+    void set_length(int32_t length);
     // Positions [length(), length() + count) have been written in every layer.
-    void advance(int32_t count);
+    void advance(int32_t count) { set_length(length_ + count); }
 
-    KvStorage* storage() const { return storage_.get(); }
-    void set_storage(std::unique_ptr<KvStorage> storage) { storage_ = std::move(storage); }
+    // The page of positions [index * kPagePositions, ...), kNoPage for none.
+    int32_t page(KvPart part, int32_t index) const {
+        return pages_[part][static_cast<size_t>(index)];
+    }
+    // The row of a position in one run of a layer; the rows of its page follow.
+    uint8_t* row(int32_t layer, int64_t run, int32_t position) const {
+        return pool_->row(layer, run, page(pool_->part(layer), position / kPagePositions),
+                          position % kPagePositions);
+    }
+    void set_page(KvPart part, int32_t index, int32_t page) {
+        pages_[part][static_cast<size_t>(index)] = page;
+    }
+    // The first page that queries from `position` on see.
+    int32_t first_page(KvPart part, int32_t position) const;
+    // True if the pages are there that `rows` more positions see and write.
+    bool has_pages_for(int32_t rows) const;
 
   private:
-    bool invariants_hold() const;
-
-    int32_t context_ = 0;
+    KvPool* pool_;
+    int32_t context_;
     int32_t length_ = 0;
-    int32_t written_ =
-        0;  // highest position ever written since the ring was last consistent, plus one
-    int32_t window_max_ = 0;
-    int32_t ring_rows_ = 0;  // rows of a sliding layer; 0 if there is none
-    std::vector<int32_t> rows_;
-    std::unique_ptr<KvStorage> storage_;
+    int32_t window_ = 0;  // the largest; 0 if no layer slides
+    PerPart<std::vector<int32_t>> pages_;
+    PerPart<bool> has_layers_;
 };
-
-// Bytes of a conversation's keys and values: for memory plans.
-//   row_bytes[layer]  what one position of a layer takes
-struct KvPlan {
-    uint64_t sliding_bytes = 0;
-    uint64_t global_bytes = 0;
-    uint64_t bytes() const { return sliding_bytes + global_bytes; }
-};
-KvPlan plan_kv(const ModelConfig& config, int32_t context, int32_t batch_rows,
-               const std::vector<uint64_t>& row_bytes);
 
 }  // namespace facet

@@ -14,16 +14,12 @@ namespace facet {
 
 namespace {
 
-// Keys and values of one conversation, f32: for each layer, rows of [K, h] keys and of [K, h]
-// values.
-struct ReferenceKv : KvStorage {
-    struct Layer {
-        float* keys = nullptr;
-        float* values = nullptr;
-    };
-    ZeroedMemory memory;
-    std::vector<Layer> layers;
-};
+// The two runs of a layer in a page: a row of [K, h] f32 for each position.
+constexpr int64_t kKeys = 0, kValues = 1;
+
+float* kv_row(const KvCache& cache, int32_t layer, int64_t run, int32_t position) {
+    return reinterpret_cast<float*>(cache.row(layer, run, position));
+}
 
 class ReferenceDevice : public Device {
   public:
@@ -39,7 +35,8 @@ class ReferenceDevice : public Device {
     std::string_view name() const override { return "reference"; }
     int32_t batch_rows_max() const override { return options_.batch_rows; }
 
-    Result<std::unique_ptr<KvStorage>> make_kv_storage(const KvCache& cache) override;
+    Result<std::unique_ptr<KvPool>> make_kv_pool(int32_t context,
+                                                 const PerPart<int32_t>& pages) override;
     void embed(const Batch& batch) override;
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
@@ -56,9 +53,8 @@ class ReferenceDevice : public Device {
     void make_heads(int32_t layer, const Batch& batch);
     void store_kv(int32_t layer, const Batch& batch);
     void attend(int32_t layer, const Batch& batch);
-    void attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv, const KvCache& cache,
-                    int32_t index, int32_t position, const float* query, float* scores,
-                    float* out) const;
+    void attend_row(const LayerConfig& layer, const KvCache& cache, int32_t index, int32_t position,
+                    const float* query, float* scores, float* out) const;
     void dense_branch(int32_t layer, int64_t rows);
     void route(int32_t layer, int64_t rows);
     void expert_branch(int32_t layer, int64_t rows);
@@ -140,25 +136,16 @@ void ReferenceDevice::make_buffers() {
     score_scratch_.resize(static_cast<size_t>(pool_.thread_count()));
 }
 
-Result<std::unique_ptr<KvStorage>> ReferenceDevice::make_kv_storage(const KvCache& cache) {
-    uint64_t elements = 0;
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        elements += 2 * static_cast<uint64_t>(cache.rows(i)) *
-                    static_cast<uint64_t>(config_.layers[static_cast<size_t>(i)].kv_width());
-    }
-    auto kv = std::make_unique<ReferenceKv>();
-    kv->memory = FACET_TRY(ZeroedMemory::allocate(elements * sizeof(float)));
-    auto* next = static_cast<float*>(kv->memory.data());
-    for (int32_t i = 0; i < config_.layer_count(); ++i) {
-        const int64_t half =
-            int64_t{cache.rows(i)} * config_.layers[static_cast<size_t>(i)].kv_width();
-        kv->layers.push_back({next, next + half});
-        next += 2 * half;
-    }
-    for (std::vector<float>& scores : score_scratch_) {
-        scores.resize(std::max(scores.size(), static_cast<size_t>(cache.context())));
-    }
-    return std::unique_ptr<KvStorage>(std::move(kv));
+Result<std::unique_ptr<KvPool>> ReferenceDevice::make_kv_pool(int32_t context,
+                                                              const PerPart<int32_t>& pages) {
+    std::vector<KvPool::Layer> layers;
+    for (const LayerConfig& layer : config_.layers)
+        layers.push_back({part_of(layer), 2, int64_t{layer.kv_width()} * int64_t{sizeof(float)}});
+    auto pool = std::make_unique<KvPool>();
+    FACET_TRY(pool->allocate(layers, pages));
+    for (std::vector<float>& scores : score_scratch_)
+        scores.resize(std::max(scores.size(), static_cast<size_t>(context)));
+    return pool;
 }
 
 // ---- plain helpers
@@ -265,15 +252,12 @@ void ReferenceDevice::make_heads(int32_t index, const Batch& batch) {
 void ReferenceDevice::store_kv(int32_t index, const Batch& batch) {
     const int64_t width = config_.layers[static_cast<size_t>(index)].kv_width();
     for (const BatchSequence& sequence : batch.sequences) {
-        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())
-                             ->layers[static_cast<size_t>(index)];
         for (int32_t r = 0; r < sequence.row_count; ++r) {
             const int64_t from = (sequence.first_row + r) * width;
-            const int64_t to = sequence.cache->row_of(index, sequence.first_position + r) * width;
-            std::memcpy(kv.keys + to, key_.data() + from,
-                        static_cast<size_t>(width) * sizeof(float));
-            std::memcpy(kv.values + to, value_.data() + from,
-                        static_cast<size_t>(width) * sizeof(float));
+            const int32_t position = sequence.first_position + r;
+            std::copy_n(key_.data() + from, width, kv_row(*sequence.cache, index, kKeys, position));
+            std::copy_n(value_.data() + from, width,
+                        kv_row(*sequence.cache, index, kValues, position));
         }
     }
 }
@@ -281,8 +265,6 @@ void ReferenceDevice::store_kv(int32_t index, const Batch& batch) {
 void ReferenceDevice::attend(int32_t index, const Batch& batch) {
     const LayerConfig& layer = config_.layers[static_cast<size_t>(index)];
     for (const BatchSequence& sequence : batch.sequences) {
-        const auto& kv = static_cast<ReferenceKv*>(sequence.cache->storage())
-                             ->layers[static_cast<size_t>(index)];
         const int64_t seen = sequence.first_position + sequence.row_count;
         const int64_t cost =
             (layer.sliding ? std::min<int64_t>(seen, layer.window) : seen) * layer.query_width();
@@ -290,7 +272,7 @@ void ReferenceDevice::attend(int32_t index, const Batch& batch) {
             sequence.row_count, cost, [&](int64_t begin, int64_t end, int32_t thread) {
                 for (int64_t r = begin; r < end; ++r) {
                     const int64_t t = (sequence.first_row + r) * layer.query_width();
-                    attend_row(layer, kv, *sequence.cache, index,
+                    attend_row(layer, *sequence.cache, index,
                                sequence.first_position + static_cast<int32_t>(r), query_.data() + t,
                                score_scratch_[static_cast<size_t>(thread)].data(),
                                attention_.data() + t);
@@ -301,25 +283,23 @@ void ReferenceDevice::attend(int32_t index, const Batch& batch) {
 
 // One query position, all heads: softmax over the visible keys, then the weighted sum of their
 // values. The scale is 1.   [10]
-void ReferenceDevice::attend_row(const LayerConfig& layer, const ReferenceKv::Layer& kv,
-                                 const KvCache& cache, int32_t index, int32_t position,
-                                 const float* query, float* scores, float* out) const {
+void ReferenceDevice::attend_row(const LayerConfig& layer, const KvCache& cache, int32_t index,
+                                 int32_t position, const float* query, float* scores,
+                                 float* out) const {
     const int32_t first = layer.sliding ? std::max(0, position - layer.window + 1) : 0;  // [12, 13]
     const int64_t size = layer.head_size;
     const int32_t queries_per_key = layer.query_heads / layer.kv_heads;
     for (int32_t head = 0; head < layer.query_heads; ++head) {
         const int64_t kv_head = (head / queries_per_key) * size;
-        const auto at = [&](int32_t p) {
-            return int64_t{cache.row_of(index, p)} * layer.kv_width() + kv_head;
-        };
         for (int32_t p = first; p <= position; ++p) {
-            scores[p - first] = dot(query + head * size, kv.keys + at(p), size);
+            scores[p - first] =
+                dot(query + head * size, kv_row(cache, index, kKeys, p) + kv_head, size);
         }
         softmax(scores, position - first + 1);
         float* o = out + head * size;
         std::fill(o, o + size, 0.0f);
         for (int32_t p = first; p <= position; ++p) {
-            const float* v = kv.values + at(p);
+            const float* v = kv_row(cache, index, kValues, p) + kv_head;
             for (int64_t i = 0; i < size; ++i) o[i] += scores[p - first] * v[i];
         }
     }

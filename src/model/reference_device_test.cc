@@ -9,6 +9,7 @@
 #include <random>
 
 #include "model/forward.h"
+#include "model/solo_kv.h"
 #include "tests/edited_model.h"
 
 namespace facet {
@@ -31,19 +32,17 @@ struct Loaded {
         device = make_reference_device(config, weights, options).take();
     }
 
-    std::unique_ptr<KvCache> make_cache(int32_t context) {
-        auto cache = std::make_unique<KvCache>(config, context, device->batch_rows_max());
-        cache->set_storage(device->make_kv_storage(*cache).take());
-        return cache;
+    std::unique_ptr<SoloKv> make_kv(int32_t context) {
+        return SoloKv::create(*device, config, context).take();
     }
 
     // Logits of the last of `ids`, computed in chunks on a fresh cache.
     std::vector<float> last_logits(const std::vector<int32_t>& ids, size_t chunk) {
-        auto cache = make_cache(config.context_length);
+        const auto kv = make_kv(config.context_length);
         std::vector<float> logits(static_cast<size_t>(config.vocabulary));
         for (size_t done = 0; done < ids.size();) {
             const size_t count = std::min(chunk, ids.size() - done);
-            const BatchSequence sequence{cache.get(), 0, int32_t(count), int32_t(done)};
+            const BatchSequence sequence{&kv->cache, 0, int32_t(count), int32_t(done)};
             const int32_t row = int32_t(count) - 1;
             forward(config, *device,
                     {std::span(ids).subspan(done, count), {&sequence, 1}, {&row, 1}},
@@ -79,10 +78,10 @@ TEST(ReferenceDevice, SequencesOfABatchDoNotSeeEachOther) {
     const auto a = random_ids(20, model.config.vocabulary);
     auto b = a;
     std::reverse(b.begin(), b.end());
-    auto cache_a = model.make_cache(64), cache_b = model.make_cache(64);
+    const auto kv_a = model.make_kv(64), kv_b = model.make_kv(64);
     std::vector<int32_t> both = a;
     both.insert(both.end(), b.begin(), b.end());
-    const BatchSequence sequences[] = {{cache_a.get(), 0, 20, 0}, {cache_b.get(), 20, 20, 0}};
+    const BatchSequence sequences[] = {{&kv_a->cache, 0, 20, 0}, {&kv_b->cache, 20, 20, 0}};
     const int32_t rows[] = {19, 39};
     const auto vocabulary = size_t(model.config.vocabulary);
     std::vector<float> logits(2 * vocabulary);

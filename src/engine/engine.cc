@@ -1,0 +1,67 @@
+#include "engine/engine.h"
+
+#include "base/memory.h"
+
+namespace facet {
+
+namespace {
+
+uint64_t weights_bytes(const GgufFile& file) {
+    uint64_t bytes = 0;
+    for (const TensorView& tensor : file.tensors()) bytes += tensor.bytes.size();
+    return bytes;
+}
+
+// Of weights that the device keeps in memory of its own; mapped ones can be given up any time.
+uint64_t resident_bytes(const GgufFile& file, const DeviceOptions& device) {
+    return device.mapped || device.name == "reference" ? 0 : weights_bytes(file);
+}
+
+}  // namespace
+
+Result<MemoryPlan> Engine::plan(const std::string& path, const EngineOptions& options) {
+    const GgufFile file = FACET_TRY(GgufFile::open(path));
+    const ModelConfig config = FACET_TRY(ModelConfig::from_gguf(file));
+    return plan_memory(config, FACET_TRY(plan_device(options.model.device, config)),
+                       resident_bytes(file, options.model.device), options.memory,
+                       available_memory_bytes());
+}
+
+Result<std::shared_ptr<Engine>> Engine::open(const std::string& path,
+                                             const EngineOptions& options) {
+    const bool is_synthetic = !options.synthetic.empty();
+    // Before the weights are there, which would count as memory that is gone.
+    MemoryPlan plan;
+    if (!is_synthetic && !options.model.vocab_only) plan = FACET_TRY(Engine::plan(path, options));
+    auto model =
+        FACET_TRY(is_synthetic ? LoadedModel::synthetic(options.synthetic, options.type_mix,
+                                                        options.model.device)
+                               : LoadedModel::open(path, options.model));
+    std::shared_ptr<Engine> engine(new Engine(std::move(model)));
+    if (options.model.vocab_only) return engine;
+    const ModelConfig& config = engine->model().config();
+    const DevicePlan device_plan = FACET_TRY(plan_device(options.model.device, config));
+    if (is_synthetic) {
+        plan = FACET_TRY(
+            plan_memory(config, device_plan, 0, options.memory, available_memory_bytes()));
+    }
+    engine->plan_ = plan;
+    Device* device = FACET_TRY(engine->model().device());
+    engine->store_ = FACET_TRY(PageStore::create(
+        *device, kv_page_bytes(config, device_plan.kv_row_bytes), plan.context, plan.kv_bytes));
+    const auto tokenizer = engine->model().tokenizer();
+    engine->tree_.emplace(
+        config, *engine->store_,
+        tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kTurnBegin) : -1);
+    engine->scheduler_ =
+        std::make_unique<Scheduler>(engine->model(), *device, *engine->tree_, engine->device_mutex_,
+                                    plan.context, options.scheduler);
+    return engine;
+}
+
+Result<Scheduler*> Engine::scheduler() const {
+    FACET_TRY(model_->device());
+    return scheduler_.get();
+}
+
+}  // namespace facet

@@ -1,0 +1,222 @@
+#include "engine/prefix_tree.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+#include "model/kv_cache.h"
+
+namespace facet {
+
+PrefixTree::PrefixTree(const ModelConfig& config, PageStore& store, int32_t turn_id)
+    : store_(store), turn_id_(turn_id) {
+    for (const LayerConfig& layer : config.layers) window_ = std::max(window_, layer.window);
+}
+
+// ---- matching
+
+PrefixTree::Match PrefixTree::match(std::span<const int32_t> ids, int32_t most) const {
+    Match match;
+    const auto wanted = ids.first(std::min(ids.size(), static_cast<size_t>(most)));
+    size_t common = 0;
+    for (const Node* node = &root_; common < wanted.size();) {
+        const auto rest = wanted.subspan(common);
+        Node* best = nullptr;
+        size_t longest = 0;
+        for (const auto& child : node->children) {
+            const auto [known, given] =
+                std::mismatch(child->ids.begin(), child->ids.end(), rest.begin(), rest.end());
+            const auto length = static_cast<size_t>(known - child->ids.begin());
+            // Of two that know the same, the one that may still have its window.
+            if (length > longest ||
+                (best != nullptr && length == longest && child->last_used > best->last_used)) {
+                best = child.get();
+                longest = length;
+            }
+        }
+        if (best == nullptr) break;
+        match.path.push_back(best);
+        common += longest;
+        if (longest < kPagePositions) break;
+        node = best;
+    }
+    // From there back to where the window before is held.
+    match.length = static_cast<int32_t>(common);
+    while (!match.path.empty() &&
+           !can_resume_behind(match.path, match.path.size() - 1, match.length)) {
+        match.path.pop_back();
+        match.length = static_cast<int32_t>(match.path.size()) * kPagePositions;
+    }
+    return match;
+}
+
+bool PrefixTree::can_resume_behind(const std::vector<Node*>& path, size_t page,
+                                   int32_t length) const {
+    if (window_ == 0) return true;
+    const auto first = static_cast<size_t>(std::max(0, length - window_ + 1) / kPagePositions);
+    for (size_t i = first; i <= page; ++i) {
+        if (path[i]->pages[KvPart::kSliding] == kNoPage) return false;
+    }
+    return true;
+}
+
+// ---- growing
+
+PrefixTree::Node* PrefixTree::add(Node* parent) {
+    auto node = std::make_unique<Node>();
+    node->parent = parent;
+    node->index = parent->index + 1;
+    node->ids.reserve(kPagePositions);
+    touch(node.get());
+    Node* const added = node.get();
+    // Its parent must not be dropped meanwhile, which is a leaf still.
+    ++parent->users;
+    bool complete = true;
+    for (const KvPart part : kKvParts) {
+        if (store_.page_bytes(part) == 0) continue;
+        node->pages[part] = take_page(part);
+        complete = complete && node->pages[part] != kNoPage;
+    }
+    --parent->users;
+    if (!complete) {
+        drop(*node);
+        return nullptr;
+    }
+    parent->children.push_back(std::move(node));
+    return added;
+}
+
+PrefixTree::Node* PrefixTree::add_copy(Node* other, int32_t count) {
+    ++other->users;
+    ++other->sliding_users;
+    Node* const node = add(other->parent);
+    --other->users;
+    --other->sliding_users;
+    if (node == nullptr) return nullptr;
+    for (const KvPart part : kKvParts) {
+        if (node->pages[part] != kNoPage)
+            store_.pool().copy(part, other->pages[part], node->pages[part], count);
+    }
+    node->ids.insert(node->ids.end(), other->ids.begin(), other->ids.begin() + count);
+    for (const int32_t position : other->resume_points) {
+        if (position <= node->begin() + count) node->resume_points.push_back(position);
+    }
+    return node;
+}
+
+void PrefixTree::remove(Node* node) {
+    FACET_CHECK(node->users == 0 && node->children.empty());
+    drop(*node);
+    auto& siblings = node->parent->children;
+    siblings.erase(std::find_if(siblings.begin(), siblings.end(),
+                                [&](const auto& child) { return child.get() == node; }));
+}
+
+void PrefixTree::add_resume_point(Node* node, int32_t position) {
+    auto& points = node->resume_points;
+    if (points.empty() || points.back() < position) points.push_back(position);
+}
+
+// ---- dropping
+
+int32_t PrefixTree::take_page(KvPart part) {
+    for (;;) {
+        const int32_t page = store_.take(part);
+        if (page != kNoPage) return page;
+        if (!drop_something()) return kNoPage;
+    }
+}
+
+template <typename Visit>
+void PrefixTree::each_node(const Visit& visit) const {
+    std::vector<Node*> open;
+    for (const auto& child : root_.children) open.push_back(child.get());
+    while (!open.empty()) {
+        Node* node = open.back();
+        open.pop_back();
+        visit(*node);
+        for (const auto& child : node->children) open.push_back(child.get());
+    }
+}
+
+// True if a resume point sees the sliding page of this node.
+bool PrefixTree::guards_resume_point(const Node& node) const {
+    const int32_t end = node.begin() + kPagePositions;
+    std::vector<const Node*> open = {&node};
+    while (!open.empty()) {
+        const Node* at = open.back();
+        open.pop_back();
+        for (const int32_t point : at->resume_points) {
+            if (point - window_ + 1 < end) return true;
+        }
+        // Points behind the ids of a child lie after its beginning.
+        for (const auto& child : at->children) {
+            if (child->begin() + 1 - window_ + 1 < end) open.push_back(child.get());
+        }
+    }
+    return false;
+}
+
+// Drops the page or node that will be missed least. First windows in the middle of long texts,
+// where nobody takes a conversation up; then what was not used for the longest time.
+bool PrefixTree::drop_something() {
+    Node* victim = nullptr;
+    uint64_t victim_age = std::numeric_limits<uint64_t>::max();
+    bool whole = false;
+    each_node([&](Node& node) {
+        const bool is_leaf = node.users == 0 && node.children.empty();
+        const bool has_window = node.sliding_users == 0 && node.pages[KvPart::kSliding] != kNoPage;
+        if (!is_leaf && !has_window) return;
+        // Ages below 2^62 are those of the middle of texts.
+        uint64_t age = node.last_used | uint64_t{1} << 62;
+        bool takes_all = is_leaf;
+        if (has_window && !guards_resume_point(node)) {
+            age = node.last_used;
+            takes_all = false;
+        }
+        if (age < victim_age || (age == victim_age && takes_all && !whole)) {
+            victim = &node;
+            victim_age = age;
+            whole = takes_all;
+        }
+    });
+    if (victim == nullptr) return false;
+    ++dropped_;
+    if (whole) {
+        remove(victim);
+    } else {
+        drop_sliding(*victim);
+    }
+    return true;
+}
+
+void PrefixTree::drop_sliding(Node& node) {
+    store_.give_back(KvPart::kSliding, node.pages[KvPart::kSliding]);
+    node.pages[KvPart::kSliding] = kNoPage;
+}
+
+void PrefixTree::drop(Node& node) {
+    for (const KvPart part : kKvParts) {
+        if (node.pages[part] != kNoPage) store_.give_back(part, node.pages[part]);
+        node.pages[part] = kNoPage;
+    }
+}
+
+void PrefixTree::clear() {
+    while (drop_something()) {
+    }
+}
+
+uint64_t PrefixTree::available_bytes() const {
+    uint64_t bytes = store_.budget_bytes() - store_.used_bytes();
+    each_node([&](const Node& node) {
+        const auto counts = [&](KvPart part) {
+            return node.pages[part] != kNoPage ? store_.page_bytes(part) : 0;
+        };
+        if (node.users == 0) bytes += counts(KvPart::kGlobal);
+        if (node.sliding_users == 0) bytes += counts(KvPart::kSliding);
+    });
+    return bytes;
+}
+
+}  // namespace facet
