@@ -131,16 +131,18 @@ EventSink sink_of(facet_event_fn on_event, void* user) {
 }
 
 // A request for the reply to a chat.
-Result<ReplyRequest> chat_request(const LoadedModel& model, const char* request_json,
+Result<ReplyRequest> chat_request(const Engine& engine, const char* request_json,
                                   const facet_generation_options* options,
                                   const facet_session_options& session) {
-    ChatPrompt prompt = FACET_TRY(render_request(model, request_json));
-    if (prompt.rendered.media_count > 0)
+    ChatPrompt prompt =
+        FACET_TRY(render_request(engine.model(), request_json, &engine.reply_memory()));
+    if (prompt.media_count > 0)
         return unsupported("messages: pictures, sound and video are not supported yet");
     ReplyRequest request;
     request.prompt = std::move(prompt.ids);
-    request.options = options_of(options, model);
-    request.format = {true, std::move(prompt.tools), prompt.rendered.opens_thought};
+    request.options = options_of(options, engine.model());
+    request.format = {true, std::move(prompt.tools), prompt.opens_thought};
+    request.opener = prompt.opener;
     request.context = session.context;
     request.priority = session.priority;
     request.deadline_ms = session.deadline_ms;
@@ -214,8 +216,8 @@ facet_status facet_session_chat(facet_session* session, const char* request_json
                                 void* user) {
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && request_json != nullptr, "session, request"));
-        ReplyRequest request = FACET_TRY(
-            chat_request(session->engine->model(), request_json, options, session->options));
+        ReplyRequest request =
+            FACET_TRY(chat_request(*session->engine, request_json, options, session->options));
         return reply(*session, std::move(request), on_event, user, nullptr);
     });
 }
@@ -251,7 +253,7 @@ facet_status facet_request_start(facet_model* model, const char* request_json,
         *out = nullptr;
         Scheduler* scheduler = FACET_TRY(model->engine->scheduler());
         ReplyRequest request = FACET_TRY(
-            chat_request(model->engine->model(), request_json, options,
+            chat_request(*model->engine, request_json, options,
                          session != nullptr ? *session : facet_session_options_default()));
         auto handle = std::make_unique<facet_request>();
         handle->engine = model->engine;

@@ -55,7 +55,7 @@ Result<std::shared_ptr<Engine>> Engine::open(const std::string& path,
         tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kTurnBegin) : -1);
     engine->scheduler_ =
         std::make_unique<Scheduler>(engine->model(), *device, *engine->tree_, engine->device_mutex_,
-                                    plan.context, options.scheduler);
+                                    engine->reply_memory_, plan.context, options.scheduler);
     return engine;
 }
 

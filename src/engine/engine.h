@@ -12,6 +12,7 @@
 #include "engine/loaded_model.h"
 #include "engine/memory_plan.h"
 #include "engine/prefix_tree.h"
+#include "engine/reply_memory.h"
 #include "engine/scheduler.h"
 
 namespace facet {
@@ -38,6 +39,7 @@ class Engine {
     // Errors: opened for the vocabulary only.
     Result<Scheduler*> scheduler() const;
     const MemoryPlan& plan() const { return plan_; }
+    const ReplyMemory& reply_memory() const { return reply_memory_; }
 
     // For who computes beside the scheduler (Session), with the mutex held.
     FairMutex& device_mutex() { return device_mutex_; }
@@ -51,6 +53,7 @@ class Engine {
     FairMutex device_mutex_;
     std::optional<PageStore> store_;
     std::optional<PrefixTree> tree_;
+    ReplyMemory reply_memory_;
     std::unique_ptr<Scheduler> scheduler_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "text/python_text.h"
+
 namespace facet {
 
 Result<std::unique_ptr<Generation>> Generation::create(const LoadedModel& model,
@@ -126,7 +128,20 @@ void Generation::send(GenerationEvent::Kind kind, std::string text) {
 }
 
 void Generation::deliver(const GenerationEvent& event) {
+    using Kind = GenerationEvent::Kind;
+    if (event.kind == Kind::kThought) said_.reasoning += event.text;
+    if (event.kind == Kind::kThoughtRetracted) said_.reasoning.clear();
+    if (event.kind == Kind::kText) said_.content += event.text;
+    if (event.kind == Kind::kToolCall) said_.add_call(event.call->name, event.call->arguments);
     if (!sink_(event)) refused_ = true;
+}
+
+std::optional<AssistantMessage> Generation::said() const {
+    if (!parser_ || stops_.stopped()) return std::nullopt;
+    AssistantMessage said = said_;
+    said.reasoning = strip(said.reasoning);
+    said.content = strip(said.content);
+    return said;
 }
 
 bool repeats_itself(std::span<const int32_t> ids) {

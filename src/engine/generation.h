@@ -19,6 +19,7 @@
 #include "engine/loaded_model.h"
 #include "engine/sampler.h"
 #include "engine/stop_strings.h"
+#include "text/assistant_message.h"
 #include "text/detokenizer.h"
 #include "text/reply_parser.h"
 
@@ -85,6 +86,9 @@ class Generation {
     bool refused() const { return refused_; }
     // Ids of the reply so far, an end token included.
     const std::vector<int32_t>& output() const { return output_; }
+    // What a chat's reply has said, after end(). Nothing for other output, and where a stop string
+    // cut the text: ids and text are not the same then.
+    std::optional<AssistantMessage> said() const;
     // The parts that it does not know by itself are set by who computes.
     Usage& usage() { return usage_; }
     void progress(int32_t done, int32_t total);
@@ -110,6 +114,7 @@ class Generation {
     std::optional<ReplyParser> parser_;
     std::deque<int32_t> forced_;
     std::vector<int32_t> output_;
+    AssistantMessage said_;
     int32_t tokens_left_ = 0;
     bool refused_ = false;
     Usage usage_;

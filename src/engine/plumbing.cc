@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "text/reply_parser.h"
 
 namespace facet {
@@ -32,7 +34,8 @@ Result<Json> tools_member(const Json& request) {
 
 }  // namespace
 
-Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json) {
+Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json,
+                                  const ReplyMemory* memory) {
     const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
     const Json request = FACET_TRY(parse_object(request_json));
     const Json* messages = request.find("messages");
@@ -41,22 +44,32 @@ Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view req
     prompt.tools = FACET_TRY(tools_member(request));
     const ChatOptions options =
         FACET_TRY(chat_options_from_json(request.find("options"), model.default_chat_options()));
-    prompt.rendered =
+    const RenderedChat rendered =
         FACET_TRY(render_chat(*messages, &prompt.tools, options, tokenizer->vocabulary()));
-    prompt.ids = tokenizer->encode(prompt.rendered.pieces);
+    prompt.opens_thought = rendered.opens_thought;
+    prompt.media_count = rendered.media_count;
+    if (memory != nullptr) {
+        prompt.ids = memory->encode(rendered, *tokenizer);
+    } else {
+        prompt.ids = tokenizer->encode(rendered.pieces);
+        prompt.text = rendered_text(rendered.pieces, tokenizer->vocabulary());
+    }
+    if (rendered.opens_thought) {
+        const int32_t opener = tokenizer->vocabulary().id_of(Special::kChannelBegin);
+        const auto last = std::find(prompt.ids.rbegin(), prompt.ids.rend(), opener);
+        prompt.opener = static_cast<int32_t>(last - prompt.ids.rbegin()) + 1;
+    }
     return prompt;
 }
 
 Result<Json> render_json(const LoadedModel& model, std::string_view request_json) {
-    const ChatPrompt prompt = FACET_TRY(render_request(model, request_json));
-    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    const ChatPrompt prompt = FACET_TRY(render_request(model, request_json, nullptr));
     Json ids = Json::array();
     for (const int32_t id : prompt.ids) ids.push(Json::integer(id));
     Json answer = Json::object();
-    answer.set("rendered",
-               Json::of(rendered_text(prompt.rendered.pieces, tokenizer->vocabulary())));
+    answer.set("rendered", Json::of(prompt.text));
     answer.set("ids", std::move(ids));
-    answer.set("opens_thought", Json::of(prompt.rendered.opens_thought));
+    answer.set("opens_thought", Json::of(prompt.opens_thought));
     return answer;
 }
 

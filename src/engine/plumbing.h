@@ -8,17 +8,24 @@
 #include "base/result.h"
 #include "engine/loaded_model.h"
 #include "engine/memory_plan.h"
+#include "engine/reply_memory.h"
 #include "engine/scheduler.h"
 
 namespace facet {
 
 // A chat request, read and rendered: {"messages", "tools", "options"}.
 struct ChatPrompt {
-    Json tools;  // the request's tool list, or null
-    RenderedChat rendered;
+    Json tools;                  // the request's tool list, or null
+    bool opens_thought = false;  // the prompt ends in a half-open thought
+    int media_count = 0;
+    std::string text;  // as rendered, with special tokens as their text; empty with a memory
     std::vector<int32_t> ids;
+    // Ids at the end of the prompt that belong to the reply: the thought that it opens.
+    int32_t opener = 0;
 };
-Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json);
+// memory: replies that the conversation may hold, or null.
+Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json,
+                                  const ReplyMemory* memory);
 
 // render_request() as {"rendered", "ids", "opens_thought"}.
 Result<Json> render_json(const LoadedModel& model, std::string_view request_json);

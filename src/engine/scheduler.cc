@@ -29,11 +29,13 @@ double milliseconds_between(std::chrono::steady_clock::time_point from,
 }  // namespace
 
 Scheduler::Scheduler(const LoadedModel& model, Device& device, PrefixTree& tree,
-                     FairMutex& device_mutex, int32_t context, const SchedulerOptions& options)
+                     FairMutex& device_mutex, ReplyMemory& memory, int32_t context,
+                     const SchedulerOptions& options)
     : model_(model),
       device_(device),
       tree_(tree),
       device_mutex_(device_mutex),
+      memory_(memory),
       context_(context),
       options_(options),
       thread_([this] { work(); }) {}
@@ -387,9 +389,23 @@ void Scheduler::finish(Reply& reply, Finish finish) {
     if (reply.is_answered) usage.decode_ms = milliseconds_between(reply.answered, now);
     reply.sequence.reset();
     reply.generation->end(finish);
+    remember(reply);
     ++(finish == Finish::kCancelled ? counts_.cancelled : counts_.finished);
     if (reply.request.done) reply.request.done({}, reply.generation->output());
     reply.generation.reset();
+}
+
+// A chat's reply, as it may come back in the next request.
+void Scheduler::remember(const Reply& reply) {
+    const std::optional<AssistantMessage> said = reply.generation->said();
+    if (!said) return;
+    const std::vector<int32_t>& output = reply.generation->output();
+    const size_t prompt = reply.ids.size() - output.size();
+    const size_t known = prompt - static_cast<size_t>(reply.request.opener);
+    std::vector<int32_t> ids(reply.ids.begin() + static_cast<std::ptrdiff_t>(known),
+                             reply.ids.end());
+    if (!output.empty() && model_.ends_reply(output.back())) ids.pop_back();
+    memory_.remember(std::span(reply.ids).first(known), std::move(ids), *said);
 }
 
 void Scheduler::fail(Reply& reply, Error error) {

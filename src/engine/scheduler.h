@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "engine/generation.h"
 #include "engine/prefix_tree.h"
+#include "engine/reply_memory.h"
 #include "engine/sequence.h"
 
 namespace facet {
@@ -38,6 +39,7 @@ struct ReplyRequest {
     std::vector<int32_t> prompt;
     GenerationOptions options;
     ReplyFormat format;
+    int32_t opener = 0;       // ids at the end of the prompt that belong to the reply
     int32_t context = 0;      // positions that prompt and reply may take; 0 = all there are
     int32_t priority = 0;     // higher ones go first
     int64_t deadline_ms = 0;  // after submit(); 0 = none
@@ -60,7 +62,7 @@ class Scheduler {
   public:
     // All must outlive it. device_mutex: held while a step uses device and tree.
     Scheduler(const LoadedModel& model, Device& device, PrefixTree& tree, FairMutex& device_mutex,
-              int32_t context, const SchedulerOptions& options);
+              ReplyMemory& memory, int32_t context, const SchedulerOptions& options);
     // Ends all replies as cancelled.
     ~Scheduler();
 
@@ -109,6 +111,7 @@ class Scheduler {
     void compute();
     void deliver(Reply& reply, std::span<float> logits);
     void finish(Reply& reply, Finish finish);
+    void remember(const Reply& reply);
     void fail(Reply& reply, Error error);
     void note_time(double milliseconds, int32_t writing, int32_t reading);
     void publish_metrics();
@@ -117,6 +120,7 @@ class Scheduler {
     Device& device_;
     PrefixTree& tree_;
     FairMutex& device_mutex_;
+    ReplyMemory& memory_;
     const int32_t context_;
     const SchedulerOptions options_;
 

@@ -63,7 +63,8 @@ std::shared_ptr<Running> start(Engine& engine, ReplyRequest request) {
     request.cancelled = running->cancelled;
     request.sink = [running](const GenerationEvent& event) {
         const std::lock_guard lock(running->mutex);
-        if (event.kind == GenerationEvent::Kind::kProgress) running->progress.push_back(Clock::now());
+        if (event.kind == GenerationEvent::Kind::kProgress)
+            running->progress.push_back(Clock::now());
         if (event.kind == GenerationEvent::Kind::kText) running->tokens.push_back(Clock::now());
         if (event.kind == GenerationEvent::Kind::kEnd) {
             running->finish = event.finish;
@@ -96,7 +97,8 @@ std::vector<int32_t> solo(const ReplyRequest& request) {
     std::vector<int32_t> ids;
     EXPECT_TRUE(engine->scheduler()
                     .take()
-                    ->reply(request, [](const GenerationEvent&) { return true; }, &ids)
+                    ->reply(
+                        request, [](const GenerationEvent&) { return true; }, &ids)
                     .ok());
     return ids;
 }
@@ -144,8 +146,7 @@ TEST(Scheduler, APromptThatIsReadAlreadyIsReadOnce) {
     const SchedulerMetrics metrics = engine->scheduler().take()->metrics();
     EXPECT_LT(metrics.computed_tokens, 900u + 6 * 10);
     EXPECT_EQ(running[5]->usage.cached_tokens, 899);
-    for (int64_t i = 0; i < 6; ++i)
-        EXPECT_EQ(running[size_t(i)]->ids, solo(plain(prompt, 5, i)));
+    for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(running[size_t(i)]->ids, solo(plain(prompt, 5, i)));
 }
 
 TEST(Scheduler, AShortRequestBesideALongPromptIsAnsweredWithinThreeChunks) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <unordered_map>
 
+#include "text/assistant_message.h"
 #include "text/python_text.h"
 #include "text/template_values.h"
 #include "text/tool_declaration.h"
@@ -112,20 +113,6 @@ std::string_view without_think_block(std::string_view text) {
     return text.substr(end + kCloser.size());
 }
 
-// What a call's arguments are as an object. Clients send JSON text; text that is no object must not
-// make the whole conversation unusable, so it becomes the one argument "arguments".
-Json arguments_object(const Json* arguments) {
-    if (is_absent(arguments)) return Json::object();
-    if (arguments->is_object()) return *arguments;
-    if (!arguments->is_string())
-        return Json::object().set("arguments", Json::of(arguments->dump()));
-    if (arguments->text.empty()) return Json::object();
-    Result<Json> parsed = Json::parse(arguments->text);
-    if (parsed.ok() && parsed.value().is_object()) return parsed.take();
-    if (parsed.ok() && parsed.value().is_null()) return Json::object();
-    return Json::object().set("arguments", *arguments);
-}
-
 // The placeholder of a content part's type; nothing for types that have none.
 std::optional<Special> placeholder(std::string_view part_type) {
     if (part_type == "image" || part_type == "image_url") return Special::kImage;
@@ -149,6 +136,7 @@ class ChatRenderer {
         RenderedChat chat;
         if (options_.add_generation_prompt) chat.opens_thought = write_generation_prompt();
         chat.media_count = out_.media_count();
+        chat.replies = std::move(replies_);
         chat.pieces = out_.take();
         return chat;
     }
@@ -225,10 +213,15 @@ class ChatRenderer {
         previous_role_ = message.role;
 
         const auto& calls = *FACET_TRY(optional_array(*message.json, "tool_calls", message.where));
-        FACET_TRY(write_thought(index, !calls.empty()));
+        RenderedReply reply{message.json, out_.cut(), 0, keeps_thought(index, !calls.empty())};
+        if (reply.keeps_thought) FACET_TRY(write_thought(message));
         FACET_TRY(write_calls(message, calls));
+        if (!calls.empty()) reply.end = out_.cut();
         const bool has_responses = FACET_TRY(write_responses(index, calls));
         const bool has_text = FACET_TRY(write_content(message));
+        if (calls.empty()) reply.end = out_.cut();
+        // Text that stands behind its results is not where the model wrote it.
+        if (is_assistant && (calls.empty() || !has_text)) replies_.push_back(reply);
         last_ = has_responses ? Last::kResponse : calls.empty() ? Last::kNeither : Last::kCall;
 
         const Message* next = next_turn_message(index);
@@ -250,15 +243,17 @@ class ChatRenderer {
         return nullptr;
     }
 
-    Status write_thought(size_t index, bool has_calls) {
-        const Message& message = messages_[index];
+    bool keeps_thought(size_t index, bool has_calls) const {
+        return index >= after_last_user_ || (options_.preserve_thinking && has_calls);
+    }
+
+    Status write_thought(const Message& message) {
         std::string_view thought =
             FACET_TRY(optional_string(*message.json, "reasoning", message.where));
         if (thought.empty()) {
             thought = FACET_TRY(optional_string(*message.json, "reasoning_content", message.where));
         }
-        const bool is_kept = index >= after_last_user_ || (options_.preserve_thinking && has_calls);
-        if (thought.empty() || !is_kept) return {};
+        if (thought.empty()) return {};
         open_thought();
         out_.text(thought);
         out_.text("\n");
@@ -428,6 +423,7 @@ class ChatRenderer {
     PieceWriter out_;
     std::optional<Message> system_;  // the first message, if it is system's or developer's
     std::vector<Message> messages_;  // all others
+    std::vector<RenderedReply> replies_;
     const std::vector<Json>* tools_ = nullptr;
     size_t after_last_user_ = 0;
     std::optional<Role> previous_role_;  // of the last message printed as a turn

@@ -26,9 +26,18 @@ struct ChatOptions {
     bool exact = false;
 };
 
+// Where the model's own words stand in a rendered chat: the pieces [begin, end) are the thought,
+// calls and text of an assistant's message.
+struct RenderedReply {
+    const Json* message = nullptr;  // of the request
+    size_t begin = 0, end = 0;
+    bool keeps_thought = false;  // the template prints its thought
+};
+
 struct RenderedChat {
     std::vector<Piece> pieces;
-    int media_count = 0;  // placeholders of pictures, sound and video
+    std::vector<RenderedReply> replies;  // in order; text that stands behind results is in none
+    int media_count = 0;                 // placeholders of pictures, sound and video
     bool opens_thought =
         false;  // the prompt ends in a half-open thought: parsing starts in the reasoning state
 };

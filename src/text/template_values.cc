@@ -8,7 +8,8 @@ namespace facet {
 
 void PieceWriter::text(std::string_view text) {
     if (text.empty()) return;
-    if (pieces_.empty() || pieces_.back().special_id >= 0) pieces_.emplace_back();
+    if (is_cut_ || pieces_.empty() || pieces_.back().special_id >= 0) pieces_.emplace_back();
+    is_cut_ = false;
     pieces_.back().text += text;
 }
 

@@ -27,12 +27,19 @@ class PieceWriter {
     void special(Special special);
     void quoted(std::string_view text);  // between two <|"|>
 
+    // The number of pieces so far; what follows begins a new one.
+    size_t cut() {
+        is_cut_ = true;
+        return pieces_.size();
+    }
+
     std::vector<Piece> take() { return std::move(pieces_); }
     int media_count() const { return media_count_; }
 
   private:
     const Vocabulary* vocabulary_;
     std::vector<Piece> pieces_;
+    bool is_cut_ = false;
     int media_count_ = 0;
 };
 
