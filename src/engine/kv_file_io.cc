@@ -15,7 +15,8 @@ namespace {
 constexpr size_t kPieceBytes = size_t{1} << 20;  // hashed while it is in the CPU's cache
 constexpr int64_t kNanoseconds = 1'000'000'000;
 
-// A name that vanishes again unless the file is renamed.
+// A name that vanishes again unless the file is renamed; made before the file, so that nothing can
+// come between.
 class UnfinishedFile {
   public:
     UnfinishedFile(FileCalls& calls, std::string path) : calls_(calls), path_(std::move(path)) {}
@@ -107,9 +108,9 @@ Status write_kv_file(FileCalls& calls, const std::string& folder, const std::str
                      KvFileHeader header, std::span<const uint8_t> payload, int64_t time) {
     const std::string target = folder + "/" + name;
     const std::string path = target + std::string(kKvUnfinishedSuffix);
+    UnfinishedFile unfinished(calls, path);
     OpenFile file =
         FACET_TRY(OpenFile::open(calls, path, O_WRONLY | O_CREAT | O_TRUNC, S_IRUSR | S_IWUSR));
-    UnfinishedFile unfinished(calls, path);
     FACET_TRY(write_content(file, header, payload));
     const struct timespec times[] = {to_timespec(time), to_timespec(time)};
     ::futimens(file.descriptor(), times);

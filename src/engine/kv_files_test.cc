@@ -180,7 +180,6 @@ TEST(KvFiles, UseDecidesWhatGoes) {
     {
         KvFiles files = open_files(options);
         for (const uint64_t conversation : {1, 2, 3}) {
-            ASSERT_TRUE(write_prefix(files, conversation, 0).ok());
             ASSERT_TRUE(write_block(files, test_chunk(conversation, 1), KvBlock::kGlobal).ok());
         }
         ASSERT_TRUE(files.touch({1, 1}).ok());
