@@ -106,6 +106,7 @@ std::array<uint8_t, kKvHeaderBytes> encode_kv_header(const KvFileHeader& header)
 
 std::optional<KvHeaderFault> decode_kv_header(std::span<const uint8_t> bytes,
                                               KvFileHeader& header) {
+    if (bytes.empty()) return KvHeaderFault::kForeign;
     Layout layout = {};
     std::memcpy(&layout, bytes.data(), std::min(bytes.size(), sizeof layout));
     if (layout.magic != kMagic) return KvHeaderFault::kForeign;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <utility>
 
 namespace facet {
@@ -121,8 +122,12 @@ Status write_kv_file(FileCalls& calls, const std::string& folder, const std::str
 }
 
 Status sync_folder(FileCalls& calls, const std::string& folder) {
-    OpenFile file = FACET_TRY(OpenFile::open(calls, folder, O_RDONLY | O_DIRECTORY));
-    return file.sync();
+    // The folder itself may be a link.
+    const OpenFile file = FACET_TRY(OpenFile::open(calls, folder + "/.", O_RDONLY | O_DIRECTORY));
+    // Some file systems have nothing to sync there and say so.
+    if (calls.fsync(file.descriptor()) != 0 && errno != EINVAL)
+        return system_error(folder, "write");
+    return {};
 }
 
 std::optional<KvHeaderFault> read_kv_header(FileCalls& calls, const std::string& path,

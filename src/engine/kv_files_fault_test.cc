@@ -86,6 +86,10 @@ TEST_F(KvFilesFault, AFolderThatCannotBeSyncedIsAnErrorButLosesNothing) {
     calls_.fail_none();
     EXPECT_TRUE(reads_right(files, {1, 3}, KvBlock::kGlobal));
     EXPECT_EQ(files.statistics().bytes, bytes_in(scratch_.path()));
+    // What file systems answer that do not sync folders.
+    calls_.fail(Call::kSync, EINVAL, 1);
+    EXPECT_TRUE(write_block(files, test_chunk(1, 3), KvBlock::kGlobal).ok());
+    EXPECT_EQ(calls_.failed(), 1);
 }
 
 TEST_F(KvFilesFault, ShortAndInterruptedCallsAreGoneOnWith) {
@@ -320,6 +324,25 @@ TEST_F(KvFilesFault, WithoutMemoryThereIsAnErrorAndTheFolderStaysInOrder) {
     }
     EXPECT_GT(failed, 30u);
     EXPECT_EQ(found, test_payload({1, 2}, KvBlock::kGlobal));
+}
+
+// The bookkeeping may have stopped halfway: better no answer than a wrong one.
+TEST_F(KvFilesFault, OnceOutOfMemoryAllLaterCallsSaySo) {
+    KvFiles files = open_files(test_options(scratch_.path()));
+    const KvChunk chunk = test_chunk(1, 3);
+    const std::vector<uint8_t> payload = test_payload(chunk.identity, KvBlock::kGlobal);
+    {
+        const FailingAllocations failing(5);
+        ASSERT_FALSE(files.write(chunk, KvBlock::kGlobal, payload).ok());
+    }
+    std::vector<uint8_t> found(kTestGlobalBytes);
+    for (const Status& status :
+         {files.read({1, 2}, KvBlock::kGlobal, found), files.remove({1, 2}), files.touch({1, 2}),
+          files.write(chunk, KvBlock::kGlobal, payload)}) {
+        ASSERT_FALSE(status.ok());
+        EXPECT_EQ(status.error().kind, ErrorKind::kOutOfMemory);
+        EXPECT_EQ(status.error().message, "out of memory");
+    }
 }
 
 }  // namespace

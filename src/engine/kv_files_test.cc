@@ -68,6 +68,16 @@ TEST(KvFiles, ASecondOpenerIsToldSo) {
     EXPECT_TRUE(KvFiles::open(test_options(scratch.path())).ok());
 }
 
+TEST(KvFiles, TheFolderMayBeALink) {
+    const ScratchDirectory scratch;
+    std::filesystem::create_directory(scratch.file("real"));
+    std::filesystem::create_directory_symlink(scratch.file("real"), scratch.file("link"));
+    KvFiles files = open_files(test_options(scratch.file("link")));
+    ASSERT_TRUE(write_prefix(files, 1, 2).ok());
+    EXPECT_TRUE(reads_right(files, {1, 2}, KvBlock::kSliding));
+    EXPECT_EQ(names_in(scratch.file("real")).size(), 4u);
+}
+
 TEST(KvFiles, AFileInsteadOfAFolderIsAnError) {
     const ScratchDirectory scratch;
     EXPECT_FALSE(KvFiles::open(test_options(scratch.write("file", "x"))).ok());
@@ -192,6 +202,39 @@ TEST(KvFiles, UseDecidesWhatGoes) {
     EXPECT_TRUE(files.contains({1, 1}, KvBlock::kGlobal));
     EXPECT_FALSE(files.contains({2, 1}, KvBlock::kGlobal));
     EXPECT_TRUE(files.contains({3, 1}, KvBlock::kGlobal));
+}
+
+// Though they were used longest ago.
+TEST(KvFiles, WhatAPrefixNeedsStaysWhenItGrows) {
+    const ScratchDirectory scratch;
+    const uint64_t limit = 4 * kTestGlobalFile + 2 * kTestSlidingFile;
+    KvFiles files = open_files(test_options(scratch.path(), limit));
+    ASSERT_TRUE(write_prefix(files, 1, 2).ok());
+    for (const uint64_t conversation : {2, 3}) {
+        ASSERT_TRUE(write_block(files, test_chunk(conversation, 1), KvBlock::kGlobal).ok());
+    }
+    ASSERT_TRUE(write_block(files, test_chunk(1, 3), KvBlock::kGlobal).ok());
+    EXPECT_TRUE(files.contains({1, 3}, KvBlock::kGlobal));
+    for (const uint64_t number : {1, 2}) {
+        EXPECT_TRUE(files.contains({1, number}, KvBlock::kSliding));
+    }
+    EXPECT_FALSE(files.contains({2, 1}, KvBlock::kGlobal));
+    EXPECT_TRUE(files.contains({3, 1}, KvBlock::kGlobal));
+}
+
+TEST(KvFiles, TheEndOfThePrefixStaysWhenItsSlidingBlocksFollow) {
+    const ScratchDirectory scratch;
+    const uint64_t limit = 4 * kTestGlobalFile + 2 * kTestSlidingFile - 1;
+    KvFiles files = open_files(test_options(scratch.path(), limit));
+    ASSERT_TRUE(write_block(files, test_chunk(2, 1), KvBlock::kGlobal).ok());
+    for (const uint64_t number : {1, 2, 3}) {
+        ASSERT_TRUE(write_block(files, test_chunk(1, number), KvBlock::kGlobal).ok());
+    }
+    ASSERT_TRUE(files.touch({2, 1}).ok());
+    ASSERT_TRUE(write_block(files, test_chunk(1, 1), KvBlock::kSliding).ok());
+    ASSERT_TRUE(write_block(files, test_chunk(1, 2), KvBlock::kSliding).ok());
+    EXPECT_TRUE(files.contains({1, 3}, KvBlock::kGlobal));
+    EXPECT_FALSE(files.contains({2, 1}, KvBlock::kGlobal));
 }
 
 TEST(KvFiles, WithoutRoomNothingIsGivenUp) {
