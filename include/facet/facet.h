@@ -73,6 +73,9 @@ typedef struct facet_model_options {
                                0 = what one conversation takes, and as much again if it is there */
     int32_t parallel;       /* replies computed at once; 0 = 16 */
     int32_t queue;          /* requests that may wait; 0 = 256 */
+    const char* cache_dir;  /* folder where prefixes of conversations are saved, to be known after a
+                               restart; it then holds what was said. Null = nothing is saved */
+    uint64_t cache_bytes;   /* of all files there; 0 = 8 GB */
     int32_t longest_gap_ms; /* between two tokens of a reply while others' prompts are read;
                                0 = 1000 */
 } facet_model_options;
@@ -119,7 +122,8 @@ facet_status facet_model_info(const facet_model* model, char** json);
 
 /* Counters since the model was opened, as JSON: {"requests", "finished", "cancelled", "failed",
  * "refused", "prompt_tokens", "cached_tokens", "computed_tokens", "reply_tokens", "steps",
- * "preempted", "dropped_pages", "running", "waiting", "kv_used_bytes", "kv_budget_bytes"}. */
+ * "preempted", "dropped_pages", "running", "waiting", "kv_used_bytes", "kv_budget_bytes",
+ * "saved_files", "saved_bytes"}. */
 facet_status facet_model_metrics(const facet_model* model, char** json);
 
 /* ---- text

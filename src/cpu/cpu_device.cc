@@ -69,6 +69,9 @@ class CpuDevice : public Device {
     }
 
     std::string_view name() const override { return "cpu"; }
+    std::string_view arithmetic() const override {
+        return kernels_.expanded_bytes == 2 ? "cpu, attention in bf16" : "cpu";
+    }
     int32_t batch_rows_max() const override { return batch_rows_; }
 
     Result<std::unique_ptr<KvPool>> make_kv_pool(int32_t context,

@@ -34,6 +34,7 @@ Result<EngineOptions> engine_options_of(const facet_model_options* from) {
     }
     options.vocab_only = from->vocab_only != 0;
     all.memory = {from->context, from->kv_bytes};
+    if (from->cache_dir != nullptr) all.cache = {from->cache_dir, from->cache_bytes};
     if (from->parallel > 0) all.scheduler.parallel = from->parallel;
     if (from->queue > 0) all.scheduler.queue = from->queue;
     if (from->longest_gap_ms > 0) all.scheduler.longest_gap_ms = from->longest_gap_ms;
@@ -145,7 +146,8 @@ facet_status facet_model_info(const facet_model* model, char** json) {
         const LoadedModel& loaded = model->engine->model();
         const Result<Device*> device = loaded.device();
         Json warnings = Json::array();
-        for (const std::string& warning : loaded.warnings()) warnings.push(Json::of(warning));
+        for (const std::string& warning : model->engine->warnings())
+            warnings.push(Json::of(warning));
         Json info = Json::object();
         info.set("name", Json::of(loaded.config().name))
             .set("variant", Json::of(loaded.config().variant));

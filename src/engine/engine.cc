@@ -1,6 +1,8 @@
 #include "engine/engine.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
+#include "format/gguf_identity.h"
 
 namespace facet {
 
@@ -15,6 +17,13 @@ uint64_t weights_bytes(const GgufFile& file) {
 // Of weights that the device keeps in memory of its own; mapped ones can be given up any time.
 uint64_t resident_bytes(const GgufFile& file, const DeviceOptions& device) {
     return device.mapped || device.name == "reference" ? 0 : weights_bytes(file);
+}
+
+// Of what keys and values follow from: the weights, and how the device computes.
+Result<Hash128> cache_identity(const GgufFile& file, const Device& device) {
+    const Hash128 model = FACET_TRY(gguf_identity(file));
+    const std::string text = to_hex(model) + ' ' + std::string(device.arithmetic());
+    return hash128({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
 }
 
 }  // namespace
@@ -53,9 +62,21 @@ Result<std::shared_ptr<Engine>> Engine::open(const std::string& path,
     engine->tree_.emplace(
         config, *engine->store_,
         tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kTurnBegin) : -1);
-    engine->scheduler_ =
-        std::make_unique<Scheduler>(engine->model(), *device, *engine->tree_, engine->device_mutex_,
-                                    engine->reply_memory_, plan.context, options.scheduler);
+    engine->warnings_ = engine->model().warnings();
+    if (!options.cache.folder.empty() && !is_synthetic) {
+        const PerPart<uint64_t> bytes = kv_page_bytes(config, device_plan.kv_row_bytes);
+        KvBinding binding;
+        binding.model = FACET_TRY(cache_identity(engine->model().file(), *device));
+        binding.kv_type = static_cast<uint32_t>(options.model.device.kv);
+        binding.global_block_bytes = bytes[KvPart::kGlobal];
+        binding.sliding_block_bytes = bytes[KvPart::kSliding];
+        engine->saved_ = FACET_TRY(SavedPrefixes::open(options.cache, binding, *engine->tree_));
+        if (!engine->saved_->warning().empty())
+            engine->warnings_.push_back(engine->saved_->warning());
+    }
+    engine->scheduler_ = std::make_unique<Scheduler>(
+        engine->model(), *device, *engine->tree_, engine->device_mutex_, engine->reply_memory_,
+        engine->saved_.get(), plan.context, options.scheduler);
     return engine;
 }
 

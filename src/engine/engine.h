@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/fair_mutex.h"
 #include "base/result.h"
@@ -13,6 +14,7 @@
 #include "engine/memory_plan.h"
 #include "engine/prefix_tree.h"
 #include "engine/reply_memory.h"
+#include "engine/saved_prefixes.h"
 #include "engine/scheduler.h"
 
 namespace facet {
@@ -21,6 +23,7 @@ struct EngineOptions {
     ModelOptions model;
     MemoryWishes memory;
     SchedulerOptions scheduler;
+    CacheOptions cache;
     // Instead of a file: a model of that shape with random weights (LoadedModel::synthetic).
     std::string synthetic, type_mix;
 };
@@ -40,6 +43,8 @@ class Engine {
     Result<Scheduler*> scheduler() const;
     const MemoryPlan& plan() const { return plan_; }
     const ReplyMemory& reply_memory() const { return reply_memory_; }
+    // What is worth saying about how it was opened.
+    const std::vector<std::string>& warnings() const { return warnings_; }
 
     // For who computes beside the scheduler (Session), with the mutex held.
     FairMutex& device_mutex() { return device_mutex_; }
@@ -50,10 +55,12 @@ class Engine {
 
     std::shared_ptr<LoadedModel> model_;
     MemoryPlan plan_;
+    std::vector<std::string> warnings_;
     FairMutex device_mutex_;
     std::optional<PageStore> store_;
     std::optional<PrefixTree> tree_;
     ReplyMemory reply_memory_;
+    std::unique_ptr<SavedPrefixes> saved_;
     std::unique_ptr<Scheduler> scheduler_;
 };
 

@@ -173,7 +173,9 @@ Json metrics_json(const SchedulerMetrics& metrics) {
         {"running", static_cast<uint64_t>(metrics.running)},
         {"waiting", static_cast<uint64_t>(metrics.waiting)},
         {"kv_used_bytes", metrics.kv_used_bytes},
-        {"kv_budget_bytes", metrics.kv_budget_bytes}};
+        {"kv_budget_bytes", metrics.kv_budget_bytes},
+        {"saved_files", metrics.saved_files},
+        {"saved_bytes", metrics.saved_bytes}};
     for (const auto& [name, value] : counters) json.set(name, integer(value));
     return json;
 }

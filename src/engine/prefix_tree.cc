@@ -24,6 +24,7 @@ PrefixTree::Match PrefixTree::match(std::span<const int32_t> ids, int32_t most) 
         Node* best = nullptr;
         size_t longest = 0;
         for (const auto& child : node->children) {
+            if (!is_known(*child)) continue;
             const auto [known, given] =
                 std::mismatch(child->ids.begin(), child->ids.end(), rest.begin(), rest.end());
             const auto length = static_cast<size_t>(known - child->ids.begin());
@@ -50,14 +51,33 @@ PrefixTree::Match PrefixTree::match(std::span<const int32_t> ids, int32_t most) 
     return match;
 }
 
+// False after a page that was saved could not be read.
+bool PrefixTree::is_known(const Node& node) const {
+    return store_.page_bytes(KvPart::kGlobal) == 0 || node.pages[KvPart::kGlobal] != kNoPage ||
+           node.is_saved[KvPart::kGlobal];
+}
+
 bool PrefixTree::can_resume_behind(const std::vector<Node*>& path, size_t page,
                                    int32_t length) const {
     if (window_ == 0) return true;
     const auto first = static_cast<size_t>(std::max(0, length - window_ + 1) / kPagePositions);
     for (size_t i = first; i <= page; ++i) {
-        if (path[i]->pages[KvPart::kSliding] == kNoPage) return false;
+        if (path[i]->pages[KvPart::kSliding] == kNoPage && !path[i]->is_saved[KvPart::kSliding])
+            return false;
     }
     return true;
+}
+
+// The node and all below it.
+template <typename Visit>
+void PrefixTree::each_below(Node& node, const Visit& visit) {
+    std::vector<Node*> open = {&node};
+    while (!open.empty()) {
+        Node* at = open.back();
+        open.pop_back();
+        visit(*at);
+        for (const auto& child : at->children) open.push_back(child.get());
+    }
 }
 
 // ---- growing
@@ -104,9 +124,46 @@ PrefixTree::Node* PrefixTree::add_copy(Node* other, int32_t count) {
     return node;
 }
 
+PrefixTree::Node* PrefixTree::add_saved(Node* parent, std::span<const int32_t> ids,
+                                        bool has_window) {
+    auto node = std::make_unique<Node>();
+    node->parent = parent;
+    node->index = parent->index + 1;
+    node->ids.reserve(kPagePositions);
+    node->ids.assign(ids.begin(), ids.end());
+    node->is_saved = {{has_window, true}};
+    // Windows are saved where conversations are taken up again.
+    if (has_window) add_resume_point(node.get(), node->begin() + static_cast<int32_t>(ids.size()));
+    touch(node.get());
+    parent->children.push_back(std::move(node));
+    return parent->children.back().get();
+}
+
+bool PrefixTree::load(Node* node, KvPart part) {
+    if (node->pages[part] != kNoPage || store_.page_bytes(part) == 0) return true;
+    if (source_ == nullptr || !node->is_saved[part]) return false;
+    // Nothing above or at it may be dropped for its room.
+    for (Node* at = node; at != nullptr; at = at->parent) ++at->users, ++at->sliding_users;
+    node->pages[part] = take_page(part);
+    bool loaded = node->pages[part] != kNoPage;
+    if (loaded && !source_->load(*node, part)) {
+        store_.give_back(part, node->pages[part]);
+        node->pages[part] = kNoPage;
+        node->is_saved[part] = false;
+        loaded = false;
+    }
+    for (Node* at = node; at != nullptr; at = at->parent) --at->users, --at->sliding_users;
+    return loaded;
+}
+
+void PrefixTree::grow(Node* node) {
+    if (source_ != nullptr && node->is_saved[KvPart::kGlobal]) source_->outdate(*node);
+    node->is_saved = {};
+}
+
 void PrefixTree::remove(Node* node) {
-    FACET_CHECK(node->users == 0 && node->children.empty());
-    drop(*node);
+    FACET_CHECK(node->users == 0);
+    each_below(*node, [&](Node& below) { drop(below); });
     auto& siblings = node->parent->children;
     siblings.erase(std::find_if(siblings.begin(), siblings.end(),
                                 [&](const auto& child) { return child.get() == node; }));
@@ -127,19 +184,6 @@ int32_t PrefixTree::take_page(KvPart part) {
     }
 }
 
-template <typename Visit>
-void PrefixTree::each_node(const Visit& visit) const {
-    std::vector<Node*> open;
-    for (const auto& child : root_.children) open.push_back(child.get());
-    while (!open.empty()) {
-        Node* node = open.back();
-        open.pop_back();
-        visit(*node);
-        for (const auto& child : node->children) open.push_back(child.get());
-    }
-}
-
-// True if a resume point sees the sliding page of this node.
 bool PrefixTree::guards_resume_point(const Node& node) const {
     const int32_t end = node.begin() + kPagePositions;
     std::vector<const Node*> open = {&node};
@@ -164,7 +208,9 @@ bool PrefixTree::drop_something() {
     uint64_t victim_age = std::numeric_limits<uint64_t>::max();
     bool whole = false;
     each_node([&](Node& node) {
-        const bool is_leaf = node.users == 0 && node.children.empty();
+        const bool is_leaf = node.users == 0 && is_in_memory(node) &&
+                             std::none_of(node.children.begin(), node.children.end(),
+                                          [](const auto& child) { return is_in_memory(*child); });
         const bool has_window = node.sliding_users == 0 && node.pages[KvPart::kSliding] != kNoPage;
         if (!is_leaf && !has_window) return;
         // Ages below 2^62 are those of the middle of texts.
@@ -182,12 +228,18 @@ bool PrefixTree::drop_something() {
     });
     if (victim == nullptr) return false;
     ++dropped_;
-    if (whole) {
-        remove(victim);
-    } else {
+    if (!whole) {
         drop_sliding(*victim);
+    } else if (victim->is_saved[KvPart::kGlobal]) {
+        drop(*victim);
+    } else {
+        remove(victim);
     }
     return true;
+}
+
+bool PrefixTree::is_in_memory(const Node& node) {
+    return node.pages[KvPart::kGlobal] != kNoPage || node.pages[KvPart::kSliding] != kNoPage;
 }
 
 void PrefixTree::drop_sliding(Node& node) {
@@ -195,10 +247,22 @@ void PrefixTree::drop_sliding(Node& node) {
     node.pages[KvPart::kSliding] = kNoPage;
 }
 
+// All pages of a node.
 void PrefixTree::drop(Node& node) {
     for (const KvPart part : kKvParts) {
         if (node.pages[part] != kNoPage) store_.give_back(part, node.pages[part]);
         node.pages[part] = kNoPage;
+    }
+}
+
+void PrefixTree::remove_unknown() {
+    for (;;) {
+        Node* unknown = nullptr;
+        each_node([&](Node& node) {
+            if (unknown == nullptr && node.users == 0 && !is_known(node)) unknown = &node;
+        });
+        if (unknown == nullptr) return;
+        remove(unknown);
     }
 }
 

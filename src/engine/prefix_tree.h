@@ -15,21 +15,27 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/hash.h"
 #include "engine/page_store.h"
 #include "model/config.h"
 
 namespace facet {
 
+class PageSource;
+
 class PrefixTree {
   public:
     struct Node {
         Node* parent = nullptr;
-        int32_t index = -1;        // positions [index * 256, ...); -1 is the root
-        std::vector<int32_t> ids;  // what has been computed
-        PerPart<int32_t> pages{{-1, -1}};
+        int32_t index = -1;                  // positions [index * 256, ...); -1 is the root
+        std::vector<int32_t> ids;            // what has been computed
+        PerPart<int32_t> pages{{-1, -1}};    // kNoPage: not in memory
+        PerPart<bool> is_saved;              // the source has it
+        std::optional<Hash128> outdated;     // under which it was saved with fewer ids
         std::vector<int32_t> resume_points;  // positions behind ids of this node
         std::vector<std::unique_ptr<Node>> children;
         int32_t users = 0;          // sequences whose path it is on
@@ -48,6 +54,11 @@ class PrefixTree {
     // none. The store must outlive the tree.
     PrefixTree(const ModelConfig& config, PageStore& store, int32_t turn_id);
 
+    // Where dropped pages can be had again; null for nowhere. Must outlive the tree or be taken
+    // back.
+    void set_source(PageSource* source) { source_ = source; }
+    PageSource* source() const { return source_; }
+
     // Where to go on with `ids`: the most of them, at most `most`, that are known and can be
     // resumed from.
     Match match(std::span<const int32_t> ids, int32_t most) const;
@@ -57,12 +68,27 @@ class PrefixTree {
     Node* add(Node* parent);
     // The same with the first `count` ids and positions of another child of the same parent.
     Node* add_copy(Node* other, int32_t count);
-    // Removes a node without ids, users and children.
+    // A node whose pages are not in memory; the source has the global one, perhaps the other.
+    Node* add_saved(Node* parent, std::span<const int32_t> ids, bool has_window);
+    // Brings a page into memory. False if the source could not give it, which is then known, or
+    // there is no room.
+    bool load(Node* node, KvPart part);
+    // The ids of a node are about to become more: it is another one for the source.
+    void grow(Node* node);
+    // Removes a node that nobody uses, with all below it.
     void remove(Node* node);
     // Notes that a conversation may be taken up at `position`, whose last id is in `node`.
     void add_resume_point(Node* node, int32_t position);
     void touch(Node* node) { node->last_used = ++clock_; }
+    uint64_t clock() const { return clock_; }
+    // True if a resume point sees the sliding page of this node.
+    bool guards_resume_point(const Node& node) const;
+    // Every node but the root, parents before children; visit(node) must not change the tree.
+    template <typename Visit>
+    void each_node(const Visit& visit) const;
 
+    // Removes what can not be used, because a page of it or before it can not be had any more.
+    void remove_unknown();
     // Drops everything that nobody uses.
     void clear();
 
@@ -80,16 +106,42 @@ class PrefixTree {
     bool drop_something();
     void drop_sliding(Node& node);
     void drop(Node& node);
-    bool guards_resume_point(const Node& node) const;
+    static bool is_in_memory(const Node& node);
+    bool is_known(const Node& node) const;
     template <typename Visit>
-    void each_node(const Visit& visit) const;
+    static void each_below(Node& node, const Visit& visit);
 
     PageStore& store_;
+    PageSource* source_ = nullptr;
     const int32_t turn_id_;
     int32_t window_ = 0;  // 0 if no layer slides
     Node root_;
     uint64_t clock_ = 0;
     uint64_t dropped_ = 0;
 };
+
+// What has pages that are not in memory.
+class PageSource {
+  public:
+    virtual ~PageSource() = default;
+    // Fills the node's page of that part; false if it can not.
+    virtual bool load(PrefixTree::Node& node, KvPart part) = 0;
+    // The node is about to hold more ids; what the source has of it stays good until that is saved.
+    virtual void outdate(PrefixTree::Node& node) = 0;
+    // The conversation that ends in this node was used.
+    virtual void touch(PrefixTree::Node& node) = 0;
+};
+
+template <typename Visit>
+void PrefixTree::each_node(const Visit& visit) const {
+    std::vector<Node*> open;
+    for (const auto& child : root_.children) open.push_back(child.get());
+    while (!open.empty()) {
+        Node* node = open.back();
+        open.pop_back();
+        visit(*node);
+        for (const auto& child : node->children) open.push_back(child.get());
+    }
+}
 
 }  // namespace facet

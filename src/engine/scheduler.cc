@@ -20,6 +20,7 @@ constexpr int32_t kChunkMin = 16, kChunkStep = 8;
 constexpr double kShareOfGap = 0.7;
 // A prompt waits for another that begins with as many of the same unread ids, and then has them.
 constexpr int32_t kSharedIdsMin = 64;
+constexpr std::chrono::milliseconds kIdleBeforeSaving{2000};
 
 double milliseconds_between(std::chrono::steady_clock::time_point from,
                             std::chrono::steady_clock::time_point to) {
@@ -29,13 +30,14 @@ double milliseconds_between(std::chrono::steady_clock::time_point from,
 }  // namespace
 
 Scheduler::Scheduler(const LoadedModel& model, Device& device, PrefixTree& tree,
-                     FairMutex& device_mutex, ReplyMemory& memory, int32_t context,
-                     const SchedulerOptions& options)
+                     FairMutex& device_mutex, ReplyMemory& memory, SavedPrefixes* saved,
+                     int32_t context, const SchedulerOptions& options)
     : model_(model),
       device_(device),
       tree_(tree),
       device_mutex_(device_mutex),
       memory_(memory),
+      saved_(saved),
       context_(context),
       options_(options),
       thread_([this] { work(); }) {}
@@ -127,12 +129,20 @@ Status Scheduler::reply(ReplyRequest request, const EventSink& sink, std::vector
 
 void Scheduler::work() {
     using namespace std::chrono_literals;
+    bool may_save = saved_ != nullptr, saved_now = false;
     for (;;) {
         {
             std::unique_lock lock(mutex_);
             const auto has_news = [&] { return stopping_ || !inbox_.empty(); };
             if (running_.empty() && waiting_.empty()) {
-                wake_.wait(lock, has_news);
+                // Saving can wait a moment: the next turn of a tool loop may be on its way.
+                if (!may_save) {
+                    wake_.wait(lock, has_news);
+                } else if (!wake_.wait_for(lock, saved_now ? 0ms : kIdleBeforeSaving, has_news)) {
+                    lock.unlock();
+                    saved_now = may_save = save_while_idle();
+                    continue;
+                }
             } else if (running_.empty()) {
                 // What it waits for is held by somebody outside.
                 wake_.wait_for(lock, 10ms, has_news);
@@ -143,6 +153,8 @@ void Scheduler::work() {
         const std::lock_guard device(device_mutex_);
         step();
         publish_metrics();
+        may_save = saved_ != nullptr;
+        saved_now = false;
     }
     take_inbox();
     const std::lock_guard device(device_mutex_);
@@ -150,7 +162,17 @@ void Scheduler::work() {
         for (auto& reply : *replies) finish(*reply, Finish::kCancelled);
         replies->clear();
     }
+    while (saved_ != nullptr && saved_->save_one()) {
+    }
     publish_metrics();
+}
+
+// Saves one page; false if there is none left to save.
+bool Scheduler::save_while_idle() {
+    const std::lock_guard device(device_mutex_);
+    const bool saved = saved_->save_one();
+    publish_metrics();
+    return saved;
 }
 
 void Scheduler::take_inbox() {
@@ -434,6 +456,11 @@ void Scheduler::publish_metrics() {
     counts_.dropped_pages = tree_.dropped_pages();
     counts_.kv_used_bytes = tree_.store().used_bytes();
     counts_.kv_budget_bytes = tree_.store().budget_bytes();
+    if (saved_ != nullptr) {
+        const KvFilesStatistics files = saved_->statistics();
+        counts_.saved_files = files.files;
+        counts_.saved_bytes = files.bytes;
+    }
     const std::lock_guard lock(mutex_);
     counts_.requests = metrics_.requests;
     counts_.refused = metrics_.refused;

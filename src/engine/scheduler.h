@@ -24,6 +24,7 @@
 #include "engine/generation.h"
 #include "engine/prefix_tree.h"
 #include "engine/reply_memory.h"
+#include "engine/saved_prefixes.h"
 #include "engine/sequence.h"
 
 namespace facet {
@@ -56,13 +57,16 @@ struct SchedulerMetrics {
     uint64_t steps = 0, preempted = 0, dropped_pages = 0;
     int32_t running = 0, waiting = 0;
     uint64_t kv_used_bytes = 0, kv_budget_bytes = 0;
+    uint64_t saved_files = 0, saved_bytes = 0;
 };
 
 class Scheduler {
   public:
-    // All must outlive it. device_mutex: held while a step uses device and tree.
+    // All must outlive it; `saved` may be null. device_mutex: held while a step uses device and
+    // tree.
     Scheduler(const LoadedModel& model, Device& device, PrefixTree& tree, FairMutex& device_mutex,
-              ReplyMemory& memory, int32_t context, const SchedulerOptions& options);
+              ReplyMemory& memory, SavedPrefixes* saved, int32_t context,
+              const SchedulerOptions& options);
     // Ends all replies as cancelled.
     ~Scheduler();
 
@@ -99,6 +103,7 @@ class Scheduler {
 
     void work();
     void step();
+    bool save_while_idle();
     void take_inbox();
     void end_unwanted(Replies& replies);
     void admit();
@@ -121,6 +126,7 @@ class Scheduler {
     PrefixTree& tree_;
     FairMutex& device_mutex_;
     ReplyMemory& memory_;
+    SavedPrefixes* const saved_;  // null if nothing is saved
     const int32_t context_;
     const SchedulerOptions options_;
 

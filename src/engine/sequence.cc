@@ -12,26 +12,43 @@ Sequence::Sequence(PrefixTree& tree, const ModelConfig& config, int32_t context)
 std::unique_ptr<Sequence> Sequence::create(PrefixTree& tree, const ModelConfig& config,
                                            int32_t context, std::span<const int32_t> ids,
                                            int32_t most) {
-    std::unique_ptr<Sequence> sequence(new Sequence(tree, config, context));
-    if (!sequence->start(tree.match(ids, most))) return nullptr;
-    return sequence;
+    // What is not in memory is read first. A page that can not be read is known to be missing then,
+    // so that the next match is another one.
+    for (;;) {
+        const PrefixTree::Match match = tree.match(ids, most);
+        std::unique_ptr<Sequence> sequence(new Sequence(tree, config, context));
+        switch (sequence->start(match)) {
+            case Start::kReady: return sequence;
+            case Start::kNoRoom: return nullptr;
+            case Start::kPageIsGone: break;
+        }
+        sequence.reset();
+        tree.remove_unknown();
+    }
 }
 
-bool Sequence::start(const PrefixTree::Match& match) {
+Sequence::Start Sequence::start(const PrefixTree::Match& match) {
     windows_from_ = static_cast<size_t>(cache_.first_page(KvPart::kSliding, match.length));
     for (Node* node : match.path) {
+        const bool has_window = path_.size() >= windows_from_;
+        for (const KvPart part : kKvParts) {
+            if (part == KvPart::kSliding && !has_window) continue;
+            if (tree_.load(node, part)) continue;
+            return node->is_saved[part] ? Start::kNoRoom : Start::kPageIsGone;
+        }
         const int32_t in_last = match.length - node->begin();
         if (in_last < kPagePositions) {
             // The end of what was known can be written on by one; others get a page of their own.
             const auto known = static_cast<int32_t>(node->ids.size());
             if (node->is_written || known > in_last) node = tree_.add_copy(node, in_last);
-            if (node == nullptr) return false;
+            if (node == nullptr) return Start::kNoRoom;
             node->is_written = true;
+            tree_.grow(node);
         }
         hold(node);
     }
     cache_.set_length(match.length);
-    return true;
+    return Start::kReady;
 }
 
 void Sequence::hold(Node* node) {
@@ -52,6 +69,7 @@ Sequence::~Sequence() {
         if (i >= windows_from_) --path_[i]->sliding_users;
         tree_.touch(path_[i]);
     }
+    if (tree_.source() != nullptr && !path_.empty()) tree_.source()->touch(*path_.back());
     // The last pages may have been reserved only; a full page is not written any more.
     for (; !path_.empty(); path_.pop_back()) {
         Node* node = path_.back();

@@ -37,7 +37,8 @@ class Sequence {
     using Node = PrefixTree::Node;
 
     Sequence(PrefixTree& tree, const ModelConfig& config, int32_t context);
-    bool start(const PrefixTree::Match& match);
+    enum class Start { kReady, kNoRoom, kPageIsGone };
+    Start start(const PrefixTree::Match& match);
     void mark(int32_t position);
     void hold(Node* node);
     void let_go_of_passed_windows();

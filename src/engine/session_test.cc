@@ -60,9 +60,10 @@ TEST(Session, AnEditFarBackKeepsWhatIsBeforeIt) {
 
 // The memory holds one conversation only, so that the windows of the middle are dropped.
 TEST(Session, WithoutRoomForOldWindowsItStartsOverAndStaysRight) {
-    const int64_t one =
-        Engine::plan(kMoeModel, {{}, {3072, 0}, {}, {}, {}}).take().conversation.bytes();
-    auto session = session_on(kMoeModel, {3072, uint64_t(one)}), fresh = session_on(kMoeModel);
+    EngineOptions options;
+    options.memory.context = 3072;
+    const uint64_t one = Engine::plan(kMoeModel, options).take().conversation.bytes();
+    auto session = session_on(kMoeModel, {3072, one}), fresh = session_on(kMoeModel);
     auto ids = random_ids(3000, 3);
     ASSERT_TRUE(session->set_ids(ids).ok());
     ids[1000] ^= 1;

@@ -55,6 +55,8 @@ class Device {
     virtual ~Device() = default;
 
     virtual std::string_view name() const = 0;
+    // Names how it computes: two devices of the same arithmetic give the same bits.
+    virtual std::string_view arithmetic() const { return name(); }
     // The most rows one batch may have.
     virtual int32_t batch_rows_max() const = 0;
 
