@@ -139,8 +139,11 @@ int Chat::run_lines(bool from_terminal) {
 void greet(const facet_model* model) {
     const auto name = model_text(model, "name");
     const std::string shown = name.ok() && !name.value().empty() ? name.value() : "unnamed model";
-    write_raw(kStderr, fmt::format("facet {}, {}; /help lists the commands, Ctrl-D leaves\n",
-                                   facet_version(), neutralize(shown)));
+    const auto context = model_number(model, "context");
+    write_raw(kStderr,
+              fmt::format("facet {}, {}, context of {} tokens; /help lists the commands, Ctrl-D "
+                          "leaves\n",
+                          facet_version(), neutralize(shown), context.ok() ? context.value() : 0));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ Environment read_environment() {
     Environment environment;
     environment.model = variable("FACET_MODEL");
     environment.isa = variable("FACET_ISA");
+    environment.cache_dir = variable("FACET_CACHE_DIR");
     environment.colors = variable("NO_COLOR").empty();
     const std::string term = variable("TERM");
     environment.dumb_terminal = term.empty() || term == "dumb";

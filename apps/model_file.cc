@@ -48,6 +48,8 @@ ApiModelOptions::ApiModelOptions(const ModelOptions& options)
     options_.threads = options.threads;
     options_.mmap = options.mmap ? 1 : 0;
     options_.context = options.context;
+    cache_dir_ = options.cache_dir.empty() ? read_environment().cache_dir : options.cache_dir;
+    options_.cache_dir = cache_dir_.empty() ? nullptr : cache_dir_.c_str();
 }
 
 Result<Model> open_model(const ModelOptions& options, ModelUse use) {

@@ -24,7 +24,7 @@ class ApiModelOptions {
 
   private:
     std::string device_;
-    std::string isa_, kv_;
+    std::string isa_, kv_, cache_dir_;
     facet_model_options options_ = facet_model_options_default();
 };
 

@@ -198,7 +198,7 @@ int OptionParser::wrong_use(std::string_view message) const {
 
 std::string OptionParser::help() const {
     constexpr size_t kHelpColumn = 30;
-    std::string out = fmt::format("{}\n\nUsage: facet {}\n", summary_, usage_);
+    std::string out = fmt::format("{}\nUsage: facet {}\n", summary_, usage_);
     for (const Row& row : rows_) {
         if (row.names.empty()) {
             out += fmt::format("\n{}:\n", row.help);
@@ -234,6 +234,8 @@ void add_model_options(OptionParser& parser, ModelOptions& options) {
                    options.context);
     parser.flag("--mmap", "start at once from the file, and answer slower", options.mmap);
     parser.text("--kv", "TYPE", "keep keys and values in f16 or q8_0 (f16)", options.kv);
+    parser.text("--cache-dir", "DIR", "save there what was read, to go on from later",
+                options.cache_dir);
 }
 
 SamplingOptions::SamplingOptions() {

@@ -80,10 +80,11 @@ std::optional<std::string> closest(std::string_view word,
 Result<int64_t> parse_integer(std::string_view text, int64_t min, int64_t max);
 
 struct ModelOptions {
-    std::string path;    // empty: FACET_MODEL, else the demo model
-    std::string device;  // empty: the best this build has
-    std::string isa;     // empty: FACET_ISA, else the best of this machine
-    std::string kv;      // empty: f16
+    std::string path;       // empty: FACET_MODEL, else the demo model
+    std::string device;     // empty: the best this build has
+    std::string isa;        // empty: FACET_ISA, else the best of this machine
+    std::string kv;         // empty: f16
+    std::string cache_dir;  // empty: FACET_CACHE_DIR, else nothing is saved
     int32_t threads = 0;
     int32_t context = 0;
     bool mmap = false;

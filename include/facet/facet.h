@@ -116,7 +116,8 @@ typedef void (*facet_line_fn)(const char* line, void* user);
 facet_status facet_bench(const char* path, const facet_model_options* model_options,
                          const char* options_json, facet_line_fn on_line, void* user, char** json);
 
-/* JSON object: {"name", "variant", "context_length", "vocabulary", "device", "memory_plan" (as
+/* JSON object: {"name", "variant", "context_length" (the model's), "vocabulary", "device", "context"
+ * (of a conversation here), "memory_plan" (as
  * facet_model_plan), "warnings": [..]}. */
 facet_status facet_model_info(const facet_model* model, char** json);
 
