@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' 2>/dev/null)
 
-.PHONY: run build test eval asan tsan test-isa bench fuzz format format-check clean help
+.PHONY: run build test eval asan tsan soak test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -41,6 +41,18 @@ tsan:            ## the tests under ThreadSanitizer
 	@cmake --build $(BUILD)/tsan -j $(JOBS)
 	@# The long sums of the golden numbers have no threads worth watching, and take minutes here.
 	@cd $(BUILD)/tsan && ctest --output-on-failure -j $(JOBS) -E 'Golden|Evaluation'
+
+SOAK_SECONDS := 600
+SOAK_SESSIONS := 64
+# SOAK=asan or SOAK=tsan: under that sanitizer.
+SOAK := release
+soak_asan = -DFACET_SANITIZE=address,undefined
+soak_tsan = -DFACET_SANITIZE=thread
+soak:            ## many conversations at random for SOAK_SECONDS seconds
+	@scripts/install_packages.sh build
+	@$(CMAKE) -S . -B $(BUILD)/soak-$(SOAK) -DFACET_TESTS=OFF $(soak_$(SOAK))
+	@cmake --build $(BUILD)/soak-$(SOAK) -j $(JOBS) --target conversations_soak
+	@cd $(BUILD)/soak-$(SOAK) && ./conversations_soak $(SOAK_SECONDS) $(SOAK_SESSIONS)
 
 test-isa:        ## the tests of the CPU device on other processors, emulated
 	@JOBS=$(JOBS) scripts/test_other_isas.sh $(abspath $(BUILD)/isa)
