@@ -154,7 +154,8 @@ facet_status facet_model_info(const facet_model* model, char** json) {
         info.set("context_length", Json::integer(loaded.config().context_length));
         info.set("vocabulary", Json::integer(loaded.vocabulary_size()));
         info.set("device", device.ok() ? Json::of(device.value()->name()) : Json::null());
-        info.set("context", device.ok() ? Json::integer(model->engine->plan().context) : Json::null());
+        info.set("context",
+                 device.ok() ? Json::integer(model->engine->plan().context) : Json::null());
         info.set("memory_plan", device.ok() ? plan_json(model->engine->plan()) : Json::null());
         info.set("warnings", std::move(warnings));
         *json = copy_text(info.dump());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 
 #include "base/check.h"
 #include "model/kv_cache.h"
@@ -82,6 +83,27 @@ void PrefixTree::each_below(Node& node, const Visit& visit) {
 
 // ---- growing
 
+// A node, its window, and all before it, which must not be dropped meanwhile.
+class PrefixTree::Held {
+  public:
+    explicit Held(Node& node) : node_(&node) { count(1); }
+    ~Held() { release(); }
+    Held(const Held&) = delete;
+    Held& operator=(const Held&) = delete;
+    void release() const {
+        count(-1);
+        node_ = nullptr;
+    }
+
+  private:
+    void count(int32_t change) const {
+        if (node_ != nullptr) node_->sliding_users += change;
+        for (Node* at = node_; at != nullptr; at = at->parent) at->users += change;
+    }
+
+    mutable Node* node_;
+};
+
 PrefixTree::Node* PrefixTree::add(Node* parent) {
     auto node = std::make_unique<Node>();
     node->parent = parent;
@@ -89,29 +111,25 @@ PrefixTree::Node* PrefixTree::add(Node* parent) {
     node->ids.reserve(kPagePositions);
     touch(node.get());
     Node* const added = node.get();
-    // Its parent must not be dropped meanwhile, which is a leaf still.
-    ++parent->users;
+    // From the beginning on in its place, so that nothing is lost if memory runs out; and its
+    // parent, which was a leaf, is not dropped.
+    parent->children.push_back(std::move(node));
+    const Held held(*added);
     bool complete = true;
     for (const KvPart part : kKvParts) {
         if (store_.page_bytes(part) == 0) continue;
-        node->pages[part] = take_page(part);
-        complete = complete && node->pages[part] != kNoPage;
+        added->pages[part] = take_page(part);
+        complete = complete && added->pages[part] != kNoPage;
     }
-    --parent->users;
-    if (!complete) {
-        drop(*node);
-        return nullptr;
-    }
-    parent->children.push_back(std::move(node));
-    return added;
+    if (complete) return added;
+    held.release();
+    remove(added);
+    return nullptr;
 }
 
 PrefixTree::Node* PrefixTree::add_copy(Node* other, int32_t count) {
-    ++other->users;
-    ++other->sliding_users;
+    const Held held(*other);
     Node* const node = add(other->parent);
-    --other->users;
-    --other->sliding_users;
     if (node == nullptr) return nullptr;
     for (const KvPart part : kKvParts) {
         if (node->pages[part] != kNoPage)
@@ -143,7 +161,7 @@ bool PrefixTree::load(Node* node, KvPart part) {
     if (node->pages[part] != kNoPage || store_.page_bytes(part) == 0) return true;
     if (source_ == nullptr || !node->is_saved[part]) return false;
     // Nothing above or at it may be dropped for its room.
-    for (Node* at = node; at != nullptr; at = at->parent) ++at->users, ++at->sliding_users;
+    const Held held(*node);
     node->pages[part] = take_page(part);
     bool loaded = node->pages[part] != kNoPage;
     if (loaded && !source_->load(*node, part)) {
@@ -152,7 +170,6 @@ bool PrefixTree::load(Node* node, KvPart part) {
         node->is_saved[part] = false;
         loaded = false;
     }
-    for (Node* at = node; at != nullptr; at = at->parent) --at->users, --at->sliding_users;
     return loaded;
 }
 
@@ -171,7 +188,12 @@ void PrefixTree::remove(Node* node) {
 
 void PrefixTree::add_resume_point(Node* node, int32_t position) {
     auto& points = node->resume_points;
-    if (points.empty() || points.back() < position) points.push_back(position);
+    if (!points.empty() && points.back() >= position) return;
+    try {
+        points.push_back(position);
+    } catch (const std::bad_alloc&) {
+        // Without it the window before is dropped sooner, nothing else.
+    }
 }
 
 // ---- dropping

@@ -106,6 +106,7 @@ class PrefixTree {
     bool drop_something();
     void drop_sliding(Node& node);
     void drop(Node& node);
+    class Held;
     static bool is_in_memory(const Node& node);
     bool is_known(const Node& node) const;
     template <typename Visit>

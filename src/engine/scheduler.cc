@@ -22,6 +22,9 @@ constexpr double kShareOfGap = 0.7;
 constexpr int32_t kSharedIdsMin = 64;
 constexpr std::chrono::milliseconds kIdleBeforeSaving{2000};
 
+// Short enough to need no memory itself.
+Error out_of_memory() { return {ErrorKind::kOutOfMemory, "out of memory"}; }
+
 double milliseconds_between(std::chrono::steady_clock::time_point from,
                             std::chrono::steady_clock::time_point to) {
     return std::chrono::duration<double, std::milli>(to - from).count();
@@ -112,6 +115,11 @@ Status Scheduler::reply(ReplyRequest request, const EventSink& sink, std::vector
         box->wake.notify_one();
     };
     FACET_TRY(submit(std::move(request)));
+    // If the caller leaves by an exception, nobody reads the rest.
+    struct CancelOnExit {
+        std::atomic<bool>& cancelled;
+        ~CancelOnExit() { cancelled.store(true, std::memory_order_relaxed); }
+    } const leaving{*cancelled};
     for (std::unique_lock lock(box->mutex);;) {
         box->wake.wait(lock, [&] { return box->status || !box->events.empty(); });
         if (box->events.empty()) break;
@@ -196,7 +204,7 @@ void Scheduler::step() {
         // The newest goes, so that the others may go on.
         Replies& replies = running_.empty() ? waiting_ : running_;
         if (replies.empty()) return;
-        fail(*replies.back(), {ErrorKind::kOutOfMemory, "not enough memory for this reply"});
+        fail(*replies.back(), out_of_memory());
         replies.pop_back();
     }
 }
@@ -371,14 +379,23 @@ void Scheduler::compute() {
     note_time(milliseconds_between(start, Clock::now()), writing, rows - writing);
     counts_.computed_tokens += static_cast<uint64_t>(rows);
     ++counts_.steps;
+    // All of them first: whatever happens to one, the others know what was computed.
+    for (auto& reply : running_) {
+        const auto known = reply->ids.begin() + reply->sequence->length();
+        reply->sequence->note({known - reply->rows, known});
+    }
     size_t next = 0;
     for (auto& reply : running_) {
         if (reply->rows == 0) continue;
-        const auto known = reply->ids.begin() + reply->sequence->length();
-        reply->sequence->note({known - reply->rows, known});
         const bool is_read = reply->pending() == 0;
-        deliver(*reply, is_read ? std::span(logits_).subspan(next++ * vocabulary, vocabulary)
-                                : std::span<float>());
+        const std::span<float> logits =
+            is_read ? std::span(logits_).subspan(next++ * vocabulary, vocabulary)
+                    : std::span<float>();
+        try {
+            deliver(*reply, logits);
+        } catch (const std::bad_alloc&) {
+            fail(*reply, out_of_memory());
+        }
     }
     std::erase_if(running_, [](const auto& reply) { return reply->generation == nullptr; });
 }
@@ -410,10 +427,14 @@ void Scheduler::finish(Reply& reply, Finish finish) {
             milliseconds_between(reply.started, reply.is_answered ? reply.answered : now);
     if (reply.is_answered) usage.decode_ms = milliseconds_between(reply.answered, now);
     reply.sequence.reset();
-    reply.generation->end(finish);
-    remember(reply);
+    try {
+        reply.generation->end(finish);
+        remember(reply);
+        if (reply.request.done) reply.request.done({}, reply.generation->output());
+    } catch (const std::bad_alloc&) {
+        return fail(reply, out_of_memory());
+    }
     ++(finish == Finish::kCancelled ? counts_.cancelled : counts_.finished);
-    if (reply.request.done) reply.request.done({}, reply.generation->output());
     reply.generation.reset();
 }
 

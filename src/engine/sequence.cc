@@ -7,7 +7,9 @@
 namespace facet {
 
 Sequence::Sequence(PrefixTree& tree, const ModelConfig& config, int32_t context)
-    : tree_(tree), cache_(config, context, &tree.store().pool()) {}
+    : tree_(tree), cache_(config, context, &tree.store().pool()) {
+    path_.reserve(static_cast<size_t>(pages_for(context)));
+}
 
 std::unique_ptr<Sequence> Sequence::create(PrefixTree& tree, const ModelConfig& config,
                                            int32_t context, std::span<const int32_t> ids,
