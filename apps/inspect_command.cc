@@ -91,6 +91,10 @@ void add_memory_plan(std::string& out, const Json& file) {
     row(out, "working memory", megabytes(number(plan, "work_bytes")));
     out += "  " + std::string(34, '-') + "\n";
     row(out, "total", megabytes(number(plan, "total_bytes")));
+    if (number(plan, "limit_bytes") > number(plan, "total_bytes")) {
+        out += fmt::format("  and up to {} more to remember other conversations\n",
+                           megabytes(number(plan, "limit_bytes") - number(plan, "total_bytes")));
+    }
     const Json* available = plan->find("available_bytes");
     if (available == nullptr || available->is_null()) return;
     out += fmt::format("  {}: this machine has {} left\n",

@@ -97,7 +97,7 @@ void facet_model_close(facet_model* model);
  * JSON:
  * {"context", "weights_bytes", "kv_bytes" (of one conversation that fills the context),
  * "kv_sliding_bytes", "kv_global_bytes", "kv_budget_bytes" (of all conversations), "work_bytes",
- * "total_bytes", "available_bytes", "fits"}. */
+ * "total_bytes" (with one conversation), "limit_bytes" (with all), "available_bytes", "fits"}. */
 facet_status facet_model_plan(const char* path, const facet_model_options* options, char** json);
 
 /* What a file holds, as JSON (docs/cli.md, `inspect --json`): variant, counts by type, bytes a

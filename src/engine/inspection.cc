@@ -148,7 +148,8 @@ Json plan_json(const MemoryPlan& plan) {
         .set("kv_global_bytes", integer(plan.conversation.global_bytes))
         .set("kv_budget_bytes", integer(plan.kv_bytes));
     json.set("work_bytes", integer(plan.work_bytes))
-        .set("total_bytes", integer(plan.total_bytes()));
+        .set("total_bytes", integer(plan.total_bytes()))
+        .set("limit_bytes", integer(plan.limit_bytes()));
     const bool is_known = plan.available_bytes != UINT64_MAX;
     json.set("available_bytes", is_known ? integer(plan.available_bytes) : Json::null());
     json.set("fits", Json::of(plan.fits()));

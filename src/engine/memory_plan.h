@@ -24,11 +24,10 @@ struct MemoryPlan {
     uint64_t work_bytes = 0;       // everything else
     uint64_t available_bytes = 0;  // before; UINT64_MAX if unknown
 
-    uint64_t total_bytes() const { return weights_bytes + kv_bytes + work_bytes; }
-    // Whether the weights and one full conversation do.
-    bool fits() const {
-        return weights_bytes + conversation.bytes() + work_bytes <= available_bytes;
-    }
+    // With one conversation that fills the context, and with all that may be remembered.
+    uint64_t total_bytes() const { return weights_bytes + conversation.bytes() + work_bytes; }
+    uint64_t limit_bytes() const { return weights_bytes + kv_bytes + work_bytes; }
+    bool fits() const { return total_bytes() <= available_bytes; }
 };
 
 // Context without a wish where nothing fits, or where the system does not say what it has.

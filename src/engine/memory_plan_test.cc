@@ -27,7 +27,7 @@ TEST_F(Plans, TheLargestContextThatFitsIsChosen) {
     EXPECT_EQ(large.context, 262144);
     for (const MemoryPlan& at : {small, large}) {
         EXPECT_TRUE(at.fits());
-        EXPECT_LE(at.total_bytes(), at.available_bytes);
+        EXPECT_LE(at.limit_bytes(), at.available_bytes);
         EXPECT_GE(at.kv_bytes, at.conversation.bytes());
     }
     EXPECT_EQ(small.context % 1024, 0);
