@@ -11,6 +11,7 @@ namespace {
 
 struct V {
     static constexpr char kName[] = "neon";
+    static constexpr bool kEstimatesFast = false;
     static constexpr int kRows = 4;
     static constexpr int kSignedBias = 0;
     using I = int32x4_t;
@@ -84,8 +85,11 @@ struct V {
     }
     static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
     static I dot_pairs(I acc, I a, const void* p) {
-        const int16x8_t b = vreinterpretq_s16_s32(broadcast(p)), x = vreinterpretq_s16_s32(a);
-        const I low = vmull_s16(vget_low_s16(x), vget_low_s16(b)), high = vmull_high_s16(x, b);
+        return dot_pair_registers(acc, a, broadcast(p));
+    }
+    static I dot_pair_registers(I acc, I a, I b) {
+        const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
+        const I low = vmull_s16(vget_low_s16(x), vget_low_s16(y)), high = vmull_high_s16(x, y);
         return vaddq_s32(acc, vpaddq_s32(low, high));
     }
     static I dot_registers(I acc, I codes, I a) {

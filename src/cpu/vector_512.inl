@@ -74,6 +74,7 @@ struct Vector512 {
             : "v"(a), "m"(*static_cast<const int32_t*>(p)));
         return acc;
     }
+    static I dot_pair_registers(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
     static I dot_registers(I acc, I codes, I a) { return _mm512_dpbusd_epi32(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {
         return _mm512_shuffle_epi8(

@@ -49,7 +49,9 @@ class Run {
             const int32_t id = FACET_TRY(next_token());
             output_.push_back(id);
             finish = take(id);
-            if (!finish) session_.append(id);
+            if (finish) break;
+            session_.want(sampler_.wish());
+            session_.append(id);
         }
         usage_.decode_ms = milliseconds_since(start);
         end(*finish);
@@ -61,6 +63,7 @@ class Run {
   private:
     Status prefill() {
         const Clock::time_point start = Clock::now();
+        session_.want(sampler_.wish());
         usage_.prompt_tokens = static_cast<int32_t>(prompt_.size());
         usage_.cached_tokens =
             FACET_TRY(session_.set_ids(prompt_, [this](int32_t done, int32_t total) {
@@ -80,7 +83,8 @@ class Run {
             forced_.pop_front();
             return id;
         }
-        return sampler_.sample(session_.logits());
+        return sampler_.wish().all ? sampler_.sample(session_.logits())
+                                   : sampler_.sample(session_.best_logits());
     }
 
     // The thinking budget: a newline and the end of the channel are put into the model's mouth.

@@ -65,11 +65,10 @@ int32_t Session::keep_prefix(std::span<const int32_t> ids, int32_t wanted) {
     return kept;
 }
 
-void Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
-                      float* out) {
+void Session::compute(std::span<const int32_t> tokens, std::span<const WantedRow> wanted) {
     const BatchSequence sequence{&cache_, 0, static_cast<int32_t>(tokens.size()), cache_.length()};
     const std::lock_guard lock(model_->device_mutex());
-    forward(model_->config(), *device_, {tokens, {&sequence, 1}, logit_rows}, out);
+    forward(model_->config(), *device_, {tokens, {&sequence, 1}, wanted});
     ids_.insert(ids_.end(), tokens.begin(), tokens.end());
 }
 
@@ -82,9 +81,9 @@ Result<int32_t> Session::set_ids(std::span<const int32_t> ids,
     for (int32_t done = reused; done < total && !cancelled();) {
         const int32_t count = std::min(device_->batch_rows_max(), total - done);
         const bool is_last = done + count == total;
-        const int32_t last_row = count - 1;
+        const WantedRow last = wanted_of_last(count);
         compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
-                is_last ? std::span(&last_row, 1) : std::span<const int32_t>(), logits_.data());
+                is_last ? std::span(&last, 1) : std::span<const WantedRow>());
         done += count;
         if (progress && !progress(done, total)) cancel();
     }
@@ -93,8 +92,8 @@ Result<int32_t> Session::set_ids(std::span<const int32_t> ids,
 
 void Session::append(int32_t id) {
     FACET_CHECK(static_cast<int32_t>(ids_.size()) < context());
-    const int32_t row = 0;
-    compute({&id, 1}, {&row, 1}, logits_.data());
+    const WantedRow last = wanted_of_last(1);
+    compute({&id, 1}, {&last, 1});
 }
 
 void Session::forget() {
@@ -121,8 +120,9 @@ Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t>
         for (size_t i = next; i < positions.size() && positions[i] < done + count; ++i) {
             rows.push_back(positions[i] - done);
         }
-        compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)), rows,
-                out + next * static_cast<size_t>(model_->config().vocabulary));
+        const int32_t vocabulary = model_->config().vocabulary;
+        compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
+                want_all(rows, vocabulary, out + next * static_cast<size_t>(vocabulary)));
         next += rows.size();
         done += count;
     }

@@ -32,6 +32,8 @@ class Session {
 
     // Null if the device takes no times.
     const PhaseTimes* phase_times() const { return device_->phase_times(); }
+    // Null if the device does not count.
+    const HeadCounts* head_counts() const { return device_->head_counts(); }
     const LoadedModel& model() const { return *model_; }
     int32_t context() const { return cache_.context(); }
     // The ids whose KV is held.
@@ -47,8 +49,13 @@ class Session {
     void append(int32_t id);
     // Drops all ids; the next call starts from nothing.
     void forget();
-    // Logits after the last id, [V]; may be changed in place.
+    // What is wanted of the last id's logits from the next call on: all, or less. What the wish
+    // refers to must stay until then.
+    void want(const LogitWish& wish) { wish_ = wish; }
+    // Logits after the last id, [V]; may be changed in place. Where all were wanted.
     std::span<float> logits() { return logits_; }
+    // Else: those that were (LogitWish), in order.
+    std::span<const Logit> best_logits() const { return best_logits_; }
 
     // Logits of chosen positions (ascending) of `ids`, out [positions, V]. The session holds `ids`
     // afterwards.
@@ -64,15 +71,21 @@ class Session {
     Status check_ids(std::span<const int32_t> ids) const;
     // Keeps at most `wanted` ids of the common prefix with `ids`; returns how many are kept.
     int32_t keep_prefix(std::span<const int32_t> ids, int32_t wanted);
-    // Computes `tokens` behind what is held, with the logits of `logit_rows` (0 is the first token)
-    // into `out`.
-    void compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows, float* out);
+    // Computes `tokens` behind what is held, with the logits of `wanted` (row 0 is the first
+    // token).
+    void compute(std::span<const int32_t> tokens, std::span<const WantedRow> wanted);
+    // What is wanted of the last of `count` tokens.
+    WantedRow wanted_of_last(int32_t count) {
+        return {count - 1, wish_, logits_.data(), &best_logits_};
+    }
 
     std::shared_ptr<LoadedModel> model_;
     Device* device_;
     KvCache cache_;
     std::vector<int32_t> ids_;
+    LogitWish wish_;
     std::vector<float> logits_;
+    std::vector<Logit> best_logits_;
     std::atomic<bool> cancelled_{false};
 };
 
