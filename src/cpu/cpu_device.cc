@@ -657,11 +657,13 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
 }
 
-Result<double> expected_head_share(const Matrix& embedding, const CpuOptions& options) {
+double expected_head_share(const Matrix& embedding, const CpuOptions& options) {
     // Of the strips; measured with hidden rows and weights that are random (docs/decisions.md).
     constexpr double kComputed = 0.06;
-    const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
-    if (options.mapped || !uses_planes(options.head_planes, embedding, *kernels)) return 1.0;
+    const Result<const Kernels*> kernels = choose_kernels(options.isa);
+    if (!kernels.ok() || options.mapped ||
+        !uses_planes(options.head_planes, embedding, *kernels.value()))
+        return 1.0;
     const PlaneBytes bytes = plane_bytes(*plane_type(embedding.type), embedding.columns);
     return static_cast<double>(bytes.high) / static_cast<double>(bytes.high + bytes.low) +
            kComputed;

@@ -33,7 +33,6 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
 DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options);
 
 // What share of its head's bytes the device reads where the largest logits of a row are wanted.
-// Errors: an unknown or impossible instruction set.
-Result<double> expected_head_share(const Matrix& embedding, const CpuOptions& options);
+double expected_head_share(const Matrix& embedding, const CpuOptions& options);
 
 }  // namespace facet::cpu

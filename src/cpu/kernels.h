@@ -61,7 +61,7 @@ struct PlaneKernels {
     void (*estimate)(const uint8_t* high, int64_t blocks, const Tile& tile, float* out);
     // out[r] = Euclidean norm of what that leaves out of row r.
     void (*residual_norms)(PlaneStrip strip, int64_t blocks, float* out);
-    bool estimates_fast;  // as fast as memory delivers the high plane
+    bool estimates_fast;  // an estimate takes clearly less arithmetic than a product
 };
 
 // How a key follows from the value of the same position, which is its projection after the norm

@@ -5,6 +5,7 @@
 //   I, F                  registers of 32-bit integers and of floats
 //   load, load_f          4 * kRows bytes;  store, store_f: the reverse
 //   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
+//   load_signed_pairs     2 * kRows signed bytes as pairs of 16-bit halves: r and kRows + r in lane r
 //   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
 //   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
 //   and_, or_, add, subtract, multiply_int, max_i, min_i
@@ -14,6 +15,7 @@
 //                               adds, 2^kSignedBias for each code, is taken back (kTooLarge)
 //   dot_pairs(acc, a, p)        acc + sum of two products: the 16-bit halves of a and those at p
 //   store_bytes(p, I)           the low bytes of kRows integers
+//   flip_signs(I)               the highest bit of every byte turned
 //   dot_pair_registers(acc, a, b) dot_pairs with both in registers
 //   dot_registers(acc, codes, a)  dot_small with the activations in a register
 //   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
@@ -302,7 +304,7 @@ struct FormatQ6_K : FormatBase {
         add_pairs<4>(p + (18 + 24 * b) * R, w);
     }
     I scale(int b, int g) const { return V::load_signed_bytes(p + (2 + 2 * b + g) * R); }
-    I scale_pair(int k) const { return pair_of(scale(k, 0), scale(k, 1)); }
+    I scale_pair(int k) const { return V::load_signed_pairs(p + (2 + 2 * k) * R); }
 };
 
 // ---- strips in two planes of bits
@@ -343,12 +345,16 @@ struct PlanesQ6_K {
         clear(w);
         add_fields<0>(p.low + 12 * b * R, w);
     }
+    void high(int b, I* w) const {
+        clear(w);
+        add_fields<0>(p.high + (18 + 12 * b) * R, w);
+    }
     void codes(int b, I* w) const {
         low(b, w);
         add_fields<3>(p.high + (18 + 12 * b) * R, w);
     }
     I scale(int b, int g) const { return V::load_signed_bytes(p.high + (2 + 2 * b + g) * R); }
-    I scale_pair(int k) const { return pair_of(scale(k, 0), scale(k, 1)); }
+    I scale_pair(int k) const { return V::load_signed_pairs(p.high + (2 + 2 * k) * R); }
 };
 
 struct PlanesQ8_0 {
@@ -362,28 +368,18 @@ struct PlanesQ8_0 {
     PlaneStrip p;
     void open(PlaneStrip block) { p = block; }
     void low(int, I* w) const { unpack_nibbles(p.low, w); }
+    // The signed code moved up by 8.
+    void high(int, I* w) const { unpack_nibbles(p.high + 2 * R, w); }
     void codes(int b, I* w) const {
-        I high[8];
-        unpack_nibbles(p.high + 2 * R, high);
+        I top[8];
+        high(b, top);
         low(b, w);
-        for (int j = 0; j < 8; ++j) w[j] = V::or_(w[j], V::template shift_left<4>(high[j]));
+        for (int j = 0; j < 8; ++j)
+            w[j] = V::flip_signs(V::or_(w[j], V::template shift_left<4>(top[j])));
     }
     F scale() const { return V::load_f16(p.high); }
     F d() const { return scale(); }
     I scale(int, int) const { return V::set(1); }
-};
-
-// The high plane of Q8_0 alone, as a format with a minimum: the middle of the low bits.
-struct HighQ8_0 : FormatBase {
-    static constexpr int kBytes = PlanesQ8_0::kHighBytes;
-    static constexpr bool kSigned = true;
-    static constexpr bool kMinimum = true;
-    void codes(int, I* w) const {
-        unpack_nibbles(p + 2 * R, w);
-        for (int j = 0; j < 8; ++j) w[j] = V::template shift_left<4>(w[j]);
-    }
-    F scale() const { return V::load_f16(p); }
-    F addend() const { return V::multiply(scale(), V::set_f(PlanesQ8_0::kTwiceMiddle * 0.5f)); }
 };
 
 // What unsigned codes are too large by, as an exponent of two; 0 for nothing.
@@ -622,48 +618,41 @@ void strip_kernel(Strip strip, int64_t blocks, const Tile& tile, float* out, Str
     }
 }
 
+// A weight is d * (16 * high + low - 128), and low counts as 7.5.
 void estimate_q8_0(const uint8_t* high, int64_t blocks, const Tile& tile, float* out) {
-    multiply_blocks<HighQ8_0, 1, const uint8_t*>(high, blocks, tile, out, nullptr);
+    F acc = V::set_f(0);
+    for (int64_t b = 0; b < blocks; ++b) {
+        PlanesQ8_0 format;
+        format.open({high + b * PlanesQ8_0::kHighBytes * R, nullptr});
+        I w[8], sum = V::set(0);
+        format.high(0, w);
+        add_products<PlanesQ6_K, 1, 8>(w, tile.codes + b * 32, &sum);
+        const F less = V::set_f(tile.scaled_sum32[b] * -120.5f);
+        const F value = V::multiply_add(V::to_float(sum), V::set_f(tile.scale[b] * 16.0f), less);
+        acc = V::multiply_add(value, format.d(), acc);
+    }
+    V::store_f(out, acc);
 }
 
-// A weight is d * scale * (8 * high + low - 32), and low counts as 3.5. Nothing has to be moved to
-// its place: fields three bits up are summed for themselves. A group's sum has at most 16 products
-// of 7 * 127, so two groups are the halves of one lane, and what is above 16 bits does not matter.
+// A weight is d * scale * (8 * high + low - 32), and low counts as 3.5. A group's sum has at most 16
+// products of 7 * 127, so those of two groups are the halves of one lane.
 void estimate_q6_k(const uint8_t* high, int64_t blocks, const Tile& tile, float* out) {
-    const I first = V::set(0x07070707), second = V::set(0x38383838), zero = V::set(0);
-    const I top = V::set(0x06060606), bottom = V::set(0x01010101);
     F acc = V::set_f(0);
     for (int64_t s = 0; s < blocks / 8; ++s) {
         PlanesQ6_K format;
         format.open({high + s * PlanesQ6_K::kHighBytes * R, nullptr});
-        I total = zero, scales_times_sums = zero;
+        I products = V::set(0), excess = V::set(0);
         for (int b = 0; b < 8; ++b) {
-            const uint8_t* p = format.p.high + (18 + 12 * b) * R;
             const int8_t* x = tile.codes + (s * 8 + b) * 32;
-            const I d0 = V::load(p), d1 = V::load(p + 4 * R), d2 = V::load(p + 8 * R);
-            I ones[2], eights[2];
-            ones[0] = V::dot_small(zero, V::and_(d0, first), x);
-            eights[0] = V::dot_small(zero, V::and_(d0, second), x + 4);
-            ones[0] = V::dot_small(ones[0], V::and_(d1, first), x + 8);
-            eights[0] = V::dot_small(eights[0], V::and_(d1, second), x + 12);
-            ones[1] = V::dot_small(zero, V::and_(d2, first), x + 16);
-            eights[1] = V::dot_small(zero, V::and_(d2, second), x + 20);
-            const I sixth = V::or_(V::and_(V::template shift_right<5>(d0), top),
-                                   V::and_(V::template shift_right<6>(d2), bottom));
-            const I seventh = V::or_(V::and_(V::template shift_right<5>(d1), top),
-                                     V::and_(V::template shift_right<7>(d2), bottom));
-            ones[1] = V::dot_small(ones[1], sixth, x + 24);
-            ones[1] = V::dot_small(ones[1], seventh, x + 28);
-            I sums[2];
-            for (int g = 0; g < 2; ++g)
-                sums[g] = V::add(ones[g], V::template shift_right<3>(eights[g]));
+            I w[8], sums[2] = {V::set(0), V::set(0)};
+            format.high(b, w);
+            for (int j = 0; j < 8; ++j) sums[j / 4] = V::dot_small(sums[j / 4], w[j], x + 4 * j);
             const I scales = format.scale_pair(b);
-            total = V::dot_pair_registers(total, pair_of(sums[0], sums[1]), scales);
-            scales_times_sums =
-                V::dot_pairs(scales_times_sums, scales, tile.sum_pairs16 + s * 8 + b);
+            products = V::dot_pair_registers(products, pair_of(sums[0], sums[1]), scales);
+            excess = V::dot_pairs(excess, scales, tile.sum_pairs16 + s * 8 + b);
         }
-        const F less = V::multiply(V::to_float(scales_times_sums), V::set_f(-28.5f));
-        const F sum = V::multiply_add(V::to_float(total), V::set_f(8.0f), less);
+        const F less = V::multiply(V::to_float(excess), V::set_f(-28.5f));
+        const F sum = V::multiply_add(V::to_float(products), V::set_f(8.0f), less);
         acc = V::multiply_add(V::multiply(sum, format.d()), V::set_f(tile.scale[s * 8]), acc);
     }
     V::store_f(out, acc);
@@ -902,8 +891,6 @@ constexpr Kernels kTable = {
     merge,
     read,
     // In the order of PlaneType.
-    {{strip_kernel<PlanesQ6_K, false, PlaneStrip>, estimate_q6_k, residual_norms<PlanesQ6_K>,
-      V::kEstimatesFast},
-     {strip_kernel<PlanesQ8_0, false, PlaneStrip>, estimate_q8_0, residual_norms<PlanesQ8_0>,
-      V::kEstimatesFast}},
+    {{strip_kernel<PlanesQ6_K, false, PlaneStrip>, estimate_q6_k, residual_norms<PlanesQ6_K>, V::kEstimatesFast},
+     {strip_kernel<PlanesQ8_0, false, PlaneStrip>, estimate_q8_0, residual_norms<PlanesQ8_0>, V::kEstimatesFast}},
 };

@@ -14,7 +14,7 @@ namespace {
 
 struct V : Vector256 {
     static constexpr char kName[] = "avx2";
-    static constexpr bool kEstimatesFast = false;
+    static constexpr bool kEstimatesFast = true;
     static constexpr int kSignedBias = 0;
 
     static I bias(I codes) { return codes; }

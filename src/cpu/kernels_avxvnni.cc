@@ -18,7 +18,7 @@ struct V : Vector256 {
     // back.
     static constexpr int kSignedBias = 7;
 
-    static I bias(I codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
+    static I bias(I codes) { return flip_signs(codes); }
     static I dot_small(I acc, I codes, const void* p) {
         return dot_registers(acc, codes, broadcast(p));
     }

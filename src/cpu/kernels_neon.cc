@@ -11,7 +11,7 @@ namespace {
 
 struct V {
     static constexpr char kName[] = "neon";
-    static constexpr bool kEstimatesFast = false;
+    static constexpr bool kEstimatesFast = true;
     static constexpr int kRows = 4;
     static constexpr int kSignedBias = 0;
     using I = int32x4_t;
@@ -21,6 +21,13 @@ struct V {
         return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p)));
     }
     static void store(int32_t* p, I a) { vst1q_s32(p, a); }
+    static I load_signed_pairs(const uint8_t* p) {
+        const int8x8_t bytes = vld1_s8(reinterpret_cast<const int8_t*>(p));
+        return vreinterpretq_s32_s16(vmovl_s8(vzip1_s8(bytes, vext_s8(bytes, bytes, 4))));
+    }
+    static I flip_signs(I a) {
+        return veorq_s32(a, vdupq_n_s32(static_cast<int32_t>(0x80808080u)));
+    }
     static F load_f(const float* p) { return vreinterpretq_f32_s32(load(p)); }
     static void store_f(float* p, F a) { vst1q_f32(p, a); }
     static I load_bytes(const uint8_t* p) {

@@ -45,6 +45,17 @@ struct V {
     static I load_signed_bytes(const uint8_t* p) {
         return each<I>([&](int i) { return static_cast<int8_t>(p[i]); });
     }
+    static I load_signed_pairs(const uint8_t* p) {
+        return each<I>([&](int i) {
+            const uint32_t high = static_cast<uint32_t>(static_cast<int8_t>(p[kRows + i])) << 16;
+            return static_cast<int32_t>(high | static_cast<uint16_t>(static_cast<int8_t>(p[i])));
+        });
+    }
+    static I flip_signs(I a) {
+        return each<I>([&](int i) {
+            return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) ^ 0x80808080u);
+        });
+    }
     static I load_halves(const void* p) {
         return each<I>([&](int i) { return half_at(p, i); });
     }

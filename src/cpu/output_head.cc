@@ -25,9 +25,9 @@ constexpr int64_t kRowsToFetch = 6;
 bool uses_planes(HeadPlanes planes, const Matrix& embedding, const Kernels& kernels) {
     const auto type = plane_type(embedding.type);
     if (planes == HeadPlanes::kNever || !type) return false;
-    return planes == HeadPlanes::kWherePossible ||
-           (kernels.planes[static_cast<size_t>(*type)].estimates_fast &&
-            embedding.rows >= kVocabularyForPlanes);
+    if (planes == HeadPlanes::kWherePossible) return true;
+    return kernels.planes[static_cast<size_t>(*type)].estimates_fast &&
+           embedding.rows >= kVocabularyForPlanes;
 }
 
 OutputHead::OutputHead(const ModelConfig& config, const PackedWeights& weights,

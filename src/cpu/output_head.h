@@ -24,7 +24,7 @@ namespace facet::cpu {
 
 // Whether a head is packed in planes of bits.
 enum class HeadPlanes {
-    kWhereFaster,  // large vocabularies of known types, where the kernels keep up with memory
+    kWhereFaster,  // large vocabularies of types that have planes, where estimates are fast
     kNever,
     kWherePossible,  // any type that has planes: for tests
 };

@@ -337,10 +337,11 @@ void pack_planes_q6_k(const Blocks& blocks, int row, int rows, PlaneTarget out) 
     });
 }
 
-// High plane: d 2R, high nibbles; low plane: low nibbles.
+// High plane: d 2R, high nibbles of the codes moved up by 128; low plane: low nibbles.
 void pack_planes_q8_0(const Blocks& blocks, int row, int rows, PlaneTarget out) {
     put_halves(blocks, 0, row, out.high);
-    const Codes codes = load_codes(blocks, 2);
+    Codes codes = load_codes(blocks, 2);
+    for (Lanes& dword : codes.dword) dword ^= 0x80808080u;
     put_nibbles(fields_of(codes, 4, 0x0f0f0f0f), row, rows, out.high + 2 * rows);
     put_nibbles(fields_of(codes, 0, 0x0f0f0f0f), row, rows, out.low);
 }

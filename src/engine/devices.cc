@@ -51,7 +51,7 @@ Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& 
     return unknown_device(options.name);
 }
 
-Result<double> expected_head_share(const DeviceOptions& options, const Weights& weights) {
+double expected_head_share(const DeviceOptions& options, const Weights& weights) {
     if (!options.name.empty() && options.name != "cpu") return 1.0;
     return cpu::expected_head_share(weights.embedding, cpu_options(options));
 }

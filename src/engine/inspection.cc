@@ -112,7 +112,7 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
     if (memory.read_gb_per_s == 0) return Json::null();
     const MachineLimits limits{memory.read_gb_per_s * 1e9, machine.int8_operations_per_s};
     const TokenCost cost(config, weights);
-    const double head_share = FACET_TRY(expected_head_share({}, weights));
+    const double head_share = expected_head_share({}, weights);
     Json decode = Json::array(), prefill = Json::array();
     for (const int32_t depth : {0, 4096, 32768}) {
         if (depth >= config.context_length) break;
