@@ -40,6 +40,9 @@ class Run {
         tokens_left_ = options.max_tokens > 0 ? std::min(options.max_tokens, room) : room;
     }
 
+    // The session's wish refers to the sampler.
+    ~Run() { session_.want({}); }
+
     Status run() {
         FACET_TRY(prefill());
         const Clock::time_point start = Clock::now();
