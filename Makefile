@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' 2>/dev/null)
 
-.PHONY: run build test eval asan tsan soak test-isa bench fuzz format format-check clean help
+.PHONY: run build test eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -28,6 +28,9 @@ test:            ## build and run every test
 
 eval: test-programs ## all text prompts of the evaluation set, against the reference's answers
 	@FACET_EVAL_ALL=1 $(BUILD)/facet_whole_test --gtest_filter='Evaluation.*'
+
+head-steps: test-programs ## the output head in two stages against one, 100,000 tokens for each type of weights
+	@FACET_HEAD_STEPS=100000 $(BUILD)/facet_cpu_test --gtest_filter='OutputHead.GivesTheSameTokensStepAfterStep'
 
 asan:            ## the tests under AddressSanitizer and UndefinedBehaviorSanitizer
 	@scripts/install_packages.sh build test

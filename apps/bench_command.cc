@@ -74,18 +74,22 @@ std::string table(const Json& report) {
     constexpr const char* kRow = "{:<14}{:>10}{:>9}{:>8}{:>11}{:>9}  {}\n";
     out += fmt::format(fmt::runtime(kRow), "test", "tokens/s", "best", "GB/s", "of memory",
                        "of peak", "memory before, after");
+    std::string heads;
     bool changed = false;
     for (const Json& test : report.find("tests")->items) {
         const Json& speed = *test.find("tokens_per_s");
         const std::vector<Json>& reads = test.find("read_gb_per_s")->items;
         const bool marked = test.find("state_changed")->boolean;
         changed = changed || marked;
+        if (const std::string head = text_of(test, "head"); !head.empty())
+            heads += fmt::format("{}: output head {}\n", text_of(test, "test"), head);
         out += fmt::format(fmt::runtime(kRow), text_of(test, "test"), text_of(speed, "median"),
                            text_of(speed, "best"), text_of(test, "gb_per_s"),
                            percent_of(test, "bandwidth_share"), percent_of(test, "peak_share"),
                            fmt::format("{}, {} GB/s{}", neutralize(reads.front().text),
                                        neutralize(reads.back().text), marked ? " *" : ""));
     }
+    if (!heads.empty()) out += "\n" + heads;
     if (changed) {
         out +=
             "\n* The machine's memory changed by more than a quarter during this test, so its\n"
@@ -113,7 +117,7 @@ int run_bench(int argc, char** argv) {
             return {};
         };
     };
-    int32_t repetitions = 5;
+    int32_t repetitions = 5, largest = 64;
     std::string synthetic, type;
     parser.group("Instead of a file: random weights, made in memory");
     parser.text("--synthetic", "VARIANT", "26b-a4b, 26b-a4b-6l or 31b", synthetic);
@@ -124,12 +128,15 @@ int run_bench(int argc, char** argv) {
                 lengths("generate", 1));
     parser.each("-d,--depth", "N,...", "tokens in the context before (0)", lengths("depth", 0));
     parser.integer("-r,--repetitions", "N", "runs of each test (5)", 1, 1000, repetitions);
+    parser.integer("--largest", "N", "logits that a decoded token asks for (64; 0: all)", 0, 1024,
+                   largest);
     parser.flag("--profile", "where the time of a token goes", profiles);
     parser.flag("--json", "one JSON object", json);
     add_model_options(parser, model);
     if (const auto code = parser.parse(argc, argv)) return *code;
     if (!parser.words().empty()) return parser.wrong_use("bench takes no words");
     request.set("repetitions", Json::integer(repetitions));
+    request.set("largest", Json::integer(largest));
 
     if (!synthetic.empty() && !model.path.empty())
         return parser.wrong_use("expected -m or --synthetic, not both");

@@ -65,8 +65,10 @@ struct ReferenceModel {
             for (size_t i = 0; i < count; ++i) rows[i] = static_cast<int32_t>(i);
             const BatchSequence sequence{&kv->cache, 0, static_cast<int32_t>(count),
                                          static_cast<int32_t>(done)};
-            forward(config, *device, {std::span(ids).subspan(done, count), {&sequence, 1}, rows},
-                    all.data() + done * static_cast<size_t>(config.vocabulary));
+            const auto wanted =
+                want_all(rows, config.vocabulary,
+                         all.data() + done * static_cast<size_t>(config.vocabulary));
+            forward(config, *device, {std::span(ids).subspan(done, count), {&sequence, 1}, wanted});
             done += count;
         }
         return all;

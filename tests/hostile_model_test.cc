@@ -47,7 +47,10 @@ bool run_one_token(std::span<const uint8_t> bytes) {
     const int32_t token = 0, row = 0;
     const BatchSequence sequence{&kv.value()->cache, 0, 1, 0};
     std::vector<float> logits(static_cast<size_t>(config.value().vocabulary));
-    forward(config.value(), *device, {{&token, 1}, {&sequence, 1}, {&row, 1}}, logits.data());
+    forward(config.value(), *device,
+            {{&token, 1},
+             {&sequence, 1},
+             want_all({&row, 1}, config.value().vocabulary, logits.data())});
     return true;
 }
 

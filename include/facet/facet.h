@@ -109,7 +109,8 @@ facet_status facet_inspect(const char* path, int32_t context, int32_t measure, c
 
 /* Speed of a model on this machine, beside what the machine can do at best (docs/cli.md, `bench
  * --json`). options_json: {"prompt": [512], "generate": [64], "depth": [0], "repetitions": 5,
- * "synthetic": "26b-a4b", "type": "Q4_K_M"}, all optional. With "synthetic" the model is made in
+ * "largest": 64, "synthetic": "26b-a4b", "type": "Q4_K_M"}, all optional. "largest": how many of
+ * the largest logits a decoded token asks for, 0 for all. With "synthetic" the model is made in
  * memory, of that shape and mix of types with random weights, and `path` may be null. `on_line`, if
  * not null, receives a line of text for each measurement as it is made. */
 typedef void (*facet_line_fn)(const char* line, void* user);

@@ -80,11 +80,9 @@ class BlockComparison {
     // Computes the rows with both devices.
     void step(std::span<const int32_t> ids) {
         rows_ = int64_t(ids.size());
-        std::vector<int32_t> logit_rows;
-        for (int32_t r = 0; r < int32_t(rows_); r += 16) logit_rows.push_back(r);
         const auto batch_of = [&](Side& side, BatchSequence& sequence) {
             sequence = {&side.kv->cache, 0, int32_t(rows_), side.kv->cache.length()};
-            return Batch{ids, {&sequence, 1}, logit_rows};
+            return Batch{ids, {&sequence, 1}, {}};
         };
         BatchSequence sequences[2];
         const Batch a = batch_of(reference_, sequences[0]), b = batch_of(cpu_, sequences[1]);
@@ -240,20 +238,25 @@ class BlockComparison {
     }
 
     // One logit: its row of the embedding times the loss of every column.
-    void compare_logits(const Batch& a, const Batch& b) {
+    void compare_logits(Batch a, Batch b) {
         const int64_t width = model_.config.width, vocabulary = model_.config.vocabulary;
-        std::vector<float> expected(a.logit_rows.size() * size_t(vocabulary)),
-            found(expected.size()), normed(static_cast<size_t>(width)), row(normed.size());
-        reference_.device->logits(a, expected.data());
-        cpu_.device->logits(b, found.data());
+        std::vector<int32_t> rows;
+        for (int32_t r = 0; r < int32_t(rows_); r += 16) rows.push_back(r);
+        std::vector<float> expected(rows.size() * size_t(vocabulary)), found(expected.size()),
+            normed(static_cast<size_t>(width)), row(normed.size());
+        const auto wanted = want_all(rows, int32_t(vocabulary), expected.data());
+        const auto wanted_too = want_all(rows, int32_t(vocabulary), found.data());
+        a.wanted = wanted;
+        b.wanted = wanted_too;
+        reference_.device->logits(a);
+        cpu_.device->logits(b);
         const TensorTypeTraits& traits = traits_of(model_.weights.embedding.type);
         for (int64_t v = 0; v < vocabulary; v += 7) {
             traits.decode(model_.weights.embedding.row(v), size_t(width) / traits.block_elements,
                           row.data());
-            for (size_t i = 0; i < a.logit_rows.size(); ++i) {
-                rms_norm(&reference_.x[size_t(a.logit_rows[i] * width)],
-                         model_.weights.output_norm.data(), model_.config.norm_epsilon, width,
-                         normed.data());
+            for (size_t i = 0; i < rows.size(); ++i) {
+                rms_norm(&reference_.x[size_t(rows[i] * width)], model_.weights.output_norm.data(),
+                         model_.config.norm_epsilon, width, normed.data());
                 const size_t at = i * size_t(vocabulary) + size_t(v);
                 shares_.add("logits", std::abs(double{found[at]} - expected[at]),
                             logit_tolerance(row, normed));

@@ -12,8 +12,11 @@
 #include "base/threads.h"
 #include "cpu/cpu_attention.h"
 #include "cpu/cpu_kernels.h"
+#include "cpu/output_head.h"
 #include "cpu/packed_weights.h"
 #include "cpu/spin_pool.h"
+#include "cpu/strips.h"
+#include "cpu/thread_parts.h"
 #include "cpu/tile_rows.h"
 #include "model/expert_groups.h"
 #include "model/reference_math.h"
@@ -24,19 +27,11 @@ namespace {
 
 // Strips that are multiplied with a group of activation rows while both stay in the second-level
 // cache.
-constexpr int64_t kStripsPerGroup = 8;
+constexpr int64_t kStripsPerGroup = OutputHead::kStripsPerGroup;
 // From so many rows on, arithmetic takes longer than memory and the strips that come next are
 // fetched meanwhile. With few rows the hardware streams them at full speed, and asking twice costs
 // a third of it (measured on Zen 4).
 constexpr int64_t kRowsToFetch = 6;
-
-// A part of [0, count) for one of several threads.
-struct Range {
-    int64_t begin, end;
-};
-Range part_of(int64_t count, int32_t thread, int32_t threads) {
-    return {count * thread / threads, count * (thread + 1) / threads};
-}
 
 // The strip that comes `at` in the order of strips [begin, end) of a matrix and then next_strips of
 // what is multiplied after it: to be fetched ahead. Null if there is none, or it is not packed.
@@ -63,7 +58,9 @@ class CpuDevice : public Device {
           kernels_(kernels),
           batch_rows_(options.batch_rows),
           pool_(options.threads),
-          attention_(config, weights, kernels, options.kv, pool_.thread_count()) {
+          attention_(config, weights, kernels, options.kv, pool_.thread_count()),
+          head_(config, packed_, kernels, pool_,
+                options.head_planes == HeadPlanes::kWherePossible) {
         make_frequencies();
         make_buffers();
     }
@@ -81,7 +78,7 @@ class CpuDevice : public Device {
     void embed(const Batch& batch) override;
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
-    void logits(const Batch& batch, float* out) override;
+    void logits(const Batch& batch) override;
     void read_residual(int32_t rows, float* x) const override {
         std::copy_n(x_.data(), int64_t{rows} * config_.width, x);
     }
@@ -89,6 +86,7 @@ class CpuDevice : public Device {
         std::copy_n(x, int64_t{rows} * config_.width, x_.data());
     }
     const PhaseTimes* phase_times() const override { return &times_; }
+    const HeadCounts* head_counts() const override { return &head_.counts(); }
 
   private:
     struct Thread;
@@ -163,6 +161,7 @@ class CpuDevice : public Device {
     SpinPool pool_;
     PhaseTimes times_;
     CpuAttention attention_;
+    OutputHead head_;
 
     std::vector<float> sliding_frequencies_, global_frequencies_;  // [h/2]
     // Cosines and sines of each row's position, [T, h/2].
@@ -628,34 +627,22 @@ void CpuDevice::add_expert(const LayerConfig& layer, const TileCut::Place& place
 
 // ---- head
 
-void CpuDevice::logits(const Batch& batch, float* out) {
-    const int64_t width = config_.width, vocabulary = config_.vocabulary;
-    const auto count = static_cast<int64_t>(batch.logit_rows.size());
+void CpuDevice::logits(const Batch& batch) {
+    const int64_t width = config_.width;
+    const auto count = static_cast<int64_t>(batch.wanted.size());
+    head_.begin(batch.wanted);
     run(Phase::kHead, [&](int32_t thread) {
         const Range mine = my_part(count, thread);
         for (int64_t i = mine.begin; i < mine.end; ++i) {
             float* normed = normed_.data() + i * width;
-            rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
+            rms_norm(x_.data() + batch.wanted[static_cast<size_t>(i)].row * width,
                      weights_.output_norm.data(), config_.norm_epsilon, width, normed);
             prepare(normed, i, 0, count, input_, width);
         }
         end_phase(Phase::kHead, thread);
-        multiply(packed_.head(), input_, count, out, vocabulary, thread);
-        if (config_.logit_softcap == 0) return;
-        // Each thread caps what it wrote, while it is near.
-        const Range strips = my_part(packed_.head().strips, thread);
-        const int64_t first = strips.begin * kernels_.rows,
-                      last = std::min(vocabulary, strips.end * kernels_.rows);
-        for (int64_t i = 0; i < count; ++i) {
-            float* row = out + i * vocabulary;
-            const int64_t whole = first + (last - first) / 16 * 16;
-            kernels_.soft_cap(row + first, whole - first, config_.logit_softcap);
-            float rest[16] = {};
-            std::copy(row + whole, row + last, rest);
-            kernels_.soft_cap(rest, 16, config_.logit_softcap);
-            std::copy(rest, rest + (last - whole), row + whole);
-        }
+        head_.compute(input_, normed_.data(), thread);
     });
+    head_.end();
 }
 
 }  // namespace
@@ -664,13 +651,26 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
                                                 const CpuOptions& options) {
     const Kernels* kernels = FACET_TRY(choose_kernels(options.isa));
     FACET_TRY(CpuAttention::check(config));
-    PackedWeights packed =
-        FACET_TRY(options.mapped ? PackedWeights::map(config, weights, *kernels)
-                                 : PackedWeights::pack(config, weights, *kernels,
-                                                       threads_or_cores(options.threads),
-                                                       options.on_progress));
+    PackedWeights packed = FACET_TRY(
+        options.mapped
+            ? PackedWeights::map(config, weights, *kernels)
+            : PackedWeights::pack(config, weights, *kernels, threads_or_cores(options.threads),
+                                  uses_planes(options.head_planes, weights.embedding, *kernels),
+                                  options.on_progress));
     return std::unique_ptr<Device>(
         std::make_unique<CpuDevice>(config, weights, options, *kernels, std::move(packed)));
+}
+
+double expected_head_share(const Matrix& embedding, const CpuOptions& options) {
+    // Of the strips; measured with hidden rows and weights that are random (docs/decisions.md).
+    constexpr double kComputed = 0.06;
+    const Result<const Kernels*> kernels = choose_kernels(options.isa);
+    if (!kernels.ok() || options.mapped ||
+        !uses_planes(options.head_planes, embedding, *kernels.value()))
+        return 1.0;
+    const PlaneBytes bytes = plane_bytes(*plane_type(embedding.type), embedding.columns);
+    return static_cast<double>(bytes.high) / static_cast<double>(bytes.high + bytes.low) +
+           kComputed;
 }
 
 DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options) {
@@ -690,7 +690,9 @@ DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options)
     plan.name = "cpu";
     plan.batch_rows = options.batch_rows;
     plan.work_bytes = static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows) +
-                      attention.bytes;
+                      attention.bytes +
+                      // Of the head in planes: an estimate and a norm for each row.
+                      2 * sizeof(float) * static_cast<uint64_t>(config.vocabulary);
     plan.work_bytes_per_position = attention.bytes_per_position;
     for (const LayerConfig& layer : config.layers)
         plan.kv_row_bytes.push_back(kv_bytes_per_position(layer, options.kv));

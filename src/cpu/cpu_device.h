@@ -6,6 +6,7 @@
 #include <string>
 
 #include "cpu/cpu_attention.h"
+#include "cpu/output_head.h"
 #include "model/config.h"
 #include "model/device.h"
 #include "model/weights.h"
@@ -19,6 +20,7 @@ struct CpuOptions {
     bool mapped = false;       // pack strips from the mapped file each time they are used
     LoadProgress on_progress;  // of packing; may be empty
     KvOptions kv = {};
+    HeadPlanes head_planes = HeadPlanes::kWhereFaster;  // never if `mapped`
 };
 
 // Packs the weights (reads the whole file), or leaves them in the file if `mapped`: the same
@@ -29,5 +31,8 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
                                                 const CpuOptions& options);
 
 DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options);
+
+// What share of its head's bytes the device reads where the largest logits of a row are wanted.
+double expected_head_share(const Matrix& embedding, const CpuOptions& options);
 
 }  // namespace facet::cpu

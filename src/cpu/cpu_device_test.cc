@@ -75,7 +75,7 @@ class Together {
             const size_t count = std::min<size_t>(100, known - done);
             const BatchSequence sequence{&kv_.back()->cache, 0, int32_t(count), int32_t(done)};
             forward(model_.config, device_,
-                    {std::span(ids).subspan(done, count), {&sequence, 1}, {}}, nullptr);
+                    {std::span(ids).subspan(done, count), {&sequence, 1}, {}});
         }
         sequences_.push_back(
             {&kv_.back()->cache, int32_t(tokens_.size()), int32_t(added), int32_t(known)});
@@ -84,7 +84,9 @@ class Together {
     }
     bool changes_no_bit() {
         std::vector<float> found(alone_.size());
-        forward(model_.config, device_, {tokens_, sequences_, last_rows_}, found.data());
+        forward(
+            model_.config, device_,
+            {tokens_, sequences_, want_all(last_rows_, model_.config.vocabulary, found.data())});
         return bit_equal(found, alone_);
     }
 

@@ -44,6 +44,26 @@ struct Tile {
 using StripKernel = void (*)(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
                              const uint8_t* next);
 
+// A strip in two planes of bits (strips.h): the high bits of all codes with the scales, and the low
+// bits. Null pointers for no strip.
+struct PlaneStrip {
+    const uint8_t* high;
+    const uint8_t* low;
+};
+
+// Kernels of strips in planes, for the output head.
+struct PlaneKernels {
+    // As StripKernel, bit for bit what it gives for the same weights in one piece.
+    void (*multiply)(PlaneStrip strip, int64_t blocks, const Tile& tile, float* out,
+                     PlaneStrip next);
+    // out[r] = inner product of the only row of the tile and row r of the strip with its low bits
+    // replaced by their middle. Reads the high plane only.
+    void (*estimate)(const uint8_t* high, int64_t blocks, const Tile& tile, float* out);
+    // out[r] = Euclidean norm of what that leaves out of row r.
+    void (*residual_norms)(PlaneStrip strip, int64_t blocks, float* out);
+    bool estimates_fast;  // an estimate takes clearly less arithmetic than a product
+};
+
 // How a key follows from the value of the same position, which is its projection after the norm
 // without weights: times the weight of the key norm, then turned by the position. Dimensions i and
 // i + size / 2 turn together for i < pairs, a multiple of 16. The angle of a position is that of
@@ -122,6 +142,8 @@ struct Kernels {
     // Reads `bytes` (a multiple of 512) from end to end with the widest loads, as fast as memory
     // allows; returns something that depends on all of them.
     int64_t (*read)(const uint8_t* data, int64_t bytes);
+    // By PlaneType.
+    PlaneKernels planes[2];
 };
 
 // The tables. Scalar is everywhere, the others only in a build for their processor: x86-64, and

@@ -5,6 +5,7 @@
 //   I, F                  registers of 32-bit integers and of floats
 //   load, load_f          4 * kRows bytes;  store, store_f: the reverse
 //   load_bytes, load_signed_bytes, load_halves     kRows bytes or halves, widened to 32 bits
+//   load_signed_pairs     2 * kRows signed bytes as pairs of 16-bit halves: r and kRows + r in lane r
 //   load_f16, load_bf16   kRows halves as floats;  store_f16: the reverse, to nearest even
 //   set, set_f            one value in all lanes;  broadcast: the same from 4 bytes of memory
 //   and_, or_, add, subtract, multiply_int, max_i, min_i
@@ -14,6 +15,8 @@
 //                               adds, 2^kSignedBias for each code, is taken back (kTooLarge)
 //   dot_pairs(acc, a, p)        acc + sum of two products: the 16-bit halves of a and those at p
 //   store_bytes(p, I)           the low bytes of kRows integers
+//   flip_signs(I)               the highest bit of every byte turned
+//   dot_pair_registers(acc, a, b) dot_pairs with both in registers
 //   dot_registers(acc, codes, a)  dot_small with the activations in a register
 //   lookup(table, codes)        each byte 0..15 replaced by that byte of a 16-byte table
 //   to_float, round_to_int (INT32_MIN for what is not a number or too large), multiply, add_f,
@@ -23,6 +26,7 @@
 //   bits(F)               the same bits as integers
 //   set_f16, put_f16      one half in memory, in all lanes; the reverse from a float
 //   zero_below(a, x, limit)     0 where x < limit, else a (also where x is not a number)
+//   kEstimatesFast              PlaneKernels::estimates_fast
 //   reduce16(F*)                the sum of 16 floats in kParts registers: i + (i + 8) first, then
 //                               i + (i + 4), 2, 1
 //
@@ -300,7 +304,82 @@ struct FormatQ6_K : FormatBase {
         add_pairs<4>(p + (18 + 24 * b) * R, w);
     }
     I scale(int b, int g) const { return V::load_signed_bytes(p + (2 + 2 * b + g) * R); }
-    I scale_pair(int k) const { return pair_of(scale(k, 0), scale(k, 1)); }
+    I scale_pair(int k) const { return V::load_signed_pairs(p + (2 + 2 * k) * R); }
+};
+
+// ---- strips in two planes of bits
+
+// Fields of three bits, eight for each lane in three dwords: 0 and 1, 2 and 3, 4 and 5 in the low
+// six bits of a dword's bytes; the high two bits of 6 and 7 above those of the first and the second
+// dword, their low bits above those of the third. They become bits kPosition.. of the codes.
+template <int kPosition>
+inline void add_fields(const uint8_t* p, I* w) {
+    const I mask = V::set(0x07070707 << kPosition), high = V::set(0x06060606 << kPosition),
+            low = V::set(0x01010101 << kPosition);
+    const I dwords[3] = {V::load(p), V::load(p + 4 * R), V::load(p + 8 * R)};
+#pragma GCC unroll 6
+    for (int j = 0; j < 6; ++j) {
+        w[j] = V::or_(w[j], V::and_(moved(dwords[j / 2], kPosition - 3 * (j % 2)), mask));
+    }
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+        w[6 + j] = V::or_(w[6 + j], V::and_(moved(dwords[j], kPosition - 5), high));
+        w[6 + j] = V::or_(w[6 + j], V::and_(moved(dwords[2], kPosition - 6 - j), low));
+    }
+}
+
+// Layouts: strips.cc. Besides what a format tells, low() unpacks the low fields, whose middle is
+// kTwiceMiddle / 2.
+struct PlanesQ6_K {
+    static constexpr int kBlocks = 8;
+    static constexpr int kGroups = 2;
+    static constexpr int kHighBytes = 114, kLowBytes = 96;
+    static constexpr bool kSigned = false;
+    static constexpr int kOffset = 5;
+    static constexpr bool kMinimum = false;
+    static constexpr int kTwiceMiddle = 7;
+    PlaneStrip p;
+    void open(PlaneStrip super_block) { p = super_block; }
+    F d() const { return V::load_f16(p.high); }
+    void low(int b, I* w) const {
+        clear(w);
+        add_fields<0>(p.low + 12 * b * R, w);
+    }
+    void high(int b, I* w) const {
+        clear(w);
+        add_fields<0>(p.high + (18 + 12 * b) * R, w);
+    }
+    void codes(int b, I* w) const {
+        low(b, w);
+        add_fields<3>(p.high + (18 + 12 * b) * R, w);
+    }
+    I scale(int b, int g) const { return V::load_signed_bytes(p.high + (2 + 2 * b + g) * R); }
+    I scale_pair(int k) const { return V::load_signed_pairs(p.high + (2 + 2 * k) * R); }
+};
+
+struct PlanesQ8_0 {
+    static constexpr int kBlocks = 1;
+    static constexpr int kGroups = 1;
+    static constexpr int kHighBytes = 18, kLowBytes = 16;
+    static constexpr bool kSigned = true;
+    static constexpr int kOffset = 0;
+    static constexpr bool kMinimum = false;
+    static constexpr int kTwiceMiddle = 15;
+    PlaneStrip p;
+    void open(PlaneStrip block) { p = block; }
+    void low(int, I* w) const { unpack_nibbles(p.low, w); }
+    // The signed code moved up by 8.
+    void high(int, I* w) const { unpack_nibbles(p.high + 2 * R, w); }
+    void codes(int b, I* w) const {
+        I top[8];
+        high(b, top);
+        low(b, w);
+        for (int j = 0; j < 8; ++j)
+            w[j] = V::flip_signs(V::or_(w[j], V::template shift_left<4>(top[j])));
+    }
+    F scale() const { return V::load_f16(p.high); }
+    F d() const { return scale(); }
+    I scale(int, int) const { return V::set(1); }
 };
 
 // What unsigned codes are too large by, as an exponent of two; 0 for nothing.
@@ -344,16 +423,37 @@ inline void fetch(const uint8_t* p) {
     for (int at = 0; at < kBytes; at += 64) __builtin_prefetch(p + at, 0, 2);
 }
 
+// Super-block `s` of a strip in one piece, or in two planes; whether there is a strip; asking for
+// one.
+template <typename Format>
+inline const uint8_t* at(const uint8_t* strip, int64_t s) {
+    return strip + s * Format::kBytes * R;
+}
+template <typename Format>
+inline PlaneStrip at(PlaneStrip strip, int64_t s) {
+    return {strip.high + s * Format::kHighBytes * R, strip.low + s * Format::kLowBytes * R};
+}
+inline bool exists(const uint8_t* strip) { return strip != nullptr; }
+inline bool exists(PlaneStrip strip) { return strip.high != nullptr; }
+template <typename Format>
+inline void fetch_block(const uint8_t* block) {
+    fetch<Format::kBytes * R>(block);
+}
+template <typename Format>
+inline void fetch_block(PlaneStrip block) {
+    fetch<Format::kHighBytes * R>(block.high);
+    fetch<Format::kLowBytes * R>(block.low);
+}
+
 // Blocks of 32 columns with a float scale each.
-template <typename Format, int kCount>
-void multiply_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
-                     const uint8_t* next) {
+template <typename Format, int kCount, typename Strip>
+void multiply_blocks(Strip strip, int64_t blocks, const Tile& tile, float* out, Strip next) {
     F acc[kCount];
     for (int t = 0; t < kCount; ++t) acc[t] = V::set_f(0);
     for (int64_t b = 0; b < blocks; ++b) {
         Format format;
-        format.open(strip + b * Format::kBytes * R);
-        if (next != nullptr) fetch<Format::kBytes * R>(next + b * Format::kBytes * R);
+        format.open(at<Format>(strip, b));
+        if (exists(next)) fetch_block<Format>(at<Format>(next, b));
         I w[8], sum[kCount];
         open_codes(format, 0, w);
         for (int t = 0; t < kCount; ++t) {
@@ -395,17 +495,16 @@ inline void multiply_sums(const PairOf& pair, const int32_t* sum_pairs, I* sum) 
 // Super-blocks of 256 columns: everything below their float scale is integers, each of which a
 // float holds. Their sum is rounded only where it is above 2^24; at most it is 16 groups of 16
 // products of 63 * 127 times a scale of 128, below 2^29.
-template <typename Format, int kCount>
-void multiply_super_blocks(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
-                           const uint8_t* next) {
+template <typename Format, int kCount, typename Strip>
+void multiply_super_blocks(Strip strip, int64_t blocks, const Tile& tile, float* out, Strip next) {
     constexpr int kSteps = 8 / Format::kGroups;
     constexpr int kPairs = 4 * Format::kGroups;
     // Sums wait in memory, so that what the inner loop needs fits into the registers.
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, V::set_f(0));
     for (int64_t s = 0; s < blocks / 8; ++s) {
         Format format;
-        format.open(strip + s * Format::kBytes * R);
-        if (next != nullptr) fetch<Format::kBytes * R>(next + s * Format::kBytes * R);
+        format.open(at<Format>(strip, s));
+        if (exists(next)) fetch_block<Format>(at<Format>(next, s));
         F total[kCount];
         for (int t = 0; t < kCount; ++t) total[t] = V::set_f(0);
         for (int b = 0; b < 8; ++b) {
@@ -494,9 +593,8 @@ struct Number {
     static constexpr int value = kValue;
 };
 
-template <typename Format, bool kFloats>
-void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float* out,
-                  const uint8_t* next) {
+template <typename Format, bool kFloats, typename Strip = const uint8_t*>
+void strip_kernel(Strip strip, int64_t blocks, const Tile& tile, float* out, Strip next) {
     const auto call = [&](auto n) {
         if constexpr (kFloats) {
             multiply_floats<Format, decltype(n)::value>(strip, blocks, tile, out, next);
@@ -518,6 +616,76 @@ void strip_kernel(const uint8_t* strip, int64_t blocks, const Tile& tile, float*
         case 7: return call(Number<7>());
         case 8: return call(Number<8>());
     }
+}
+
+// A weight is d * (16 * high + low - 128), and low counts as 7.5.
+void estimate_q8_0(const uint8_t* high, int64_t blocks, const Tile& tile, float* out) {
+    F acc = V::set_f(0);
+    for (int64_t b = 0; b < blocks; ++b) {
+        PlanesQ8_0 format;
+        format.open({high + b * PlanesQ8_0::kHighBytes * R, nullptr});
+        I w[8], sum = V::set(0);
+        format.high(0, w);
+        add_products<PlanesQ6_K, 1, 8>(w, tile.codes + b * 32, &sum);
+        const F less = V::set_f(tile.scaled_sum32[b] * -120.5f);
+        const F value = V::multiply_add(V::to_float(sum), V::set_f(tile.scale[b] * 16.0f), less);
+        acc = V::multiply_add(value, format.d(), acc);
+    }
+    V::store_f(out, acc);
+}
+
+// A weight is d * scale * (8 * high + low - 32), and low counts as 3.5. A group's sum has at most 16
+// products of 7 * 127, so those of two groups are the halves of one lane.
+void estimate_q6_k(const uint8_t* high, int64_t blocks, const Tile& tile, float* out) {
+    F acc = V::set_f(0);
+    for (int64_t s = 0; s < blocks / 8; ++s) {
+        PlanesQ6_K format;
+        format.open({high + s * PlanesQ6_K::kHighBytes * R, nullptr});
+        I products = V::set(0), excess = V::set(0);
+        for (int b = 0; b < 8; ++b) {
+            const int8_t* x = tile.codes + (s * 8 + b) * 32;
+            I w[8], sums[2] = {V::set(0), V::set(0)};
+            format.high(b, w);
+            for (int j = 0; j < 8; ++j) sums[j / 4] = V::dot_small(sums[j / 4], w[j], x + 4 * j);
+            const I scales = format.scale_pair(b);
+            products = V::dot_pair_registers(products, pair_of(sums[0], sums[1]), scales);
+            excess = V::dot_pairs(excess, scales, tile.sum_pairs16 + s * 8 + b);
+        }
+        const F less = V::multiply(V::to_float(excess), V::set_f(-28.5f));
+        const F sum = V::multiply_add(V::to_float(products), V::set_f(8.0f), less);
+        acc = V::multiply_add(V::multiply(sum, format.d()), V::set_f(tile.scale[s * 8]), acc);
+    }
+    V::store_f(out, acc);
+}
+
+// The root of the sum of (scale * (low - middle))^2; the square of 2 low - 2 middle is an integer.
+template <typename Format>
+void residual_norms(PlaneStrip strip, int64_t blocks, float* out) {
+    constexpr int kSteps = 8 / Format::kGroups, kMiddle = Format::kTwiceMiddle;
+    F acc = V::set_f(0);
+    for (int64_t s = 0; s < blocks / Format::kBlocks; ++s) {
+        Format format;
+        format.open(at<Format>(strip, s));
+        const F d = V::multiply(format.d(), V::set_f(0.5f));
+        for (int b = 0; b < Format::kBlocks; ++b) {
+            I w[8];
+            format.low(b, w);
+            for (int g = 0; g < Format::kGroups; ++g) {
+                I squares = V::set(0), sum = V::set(0);
+                for (int j = g * kSteps; j < (g + 1) * kSteps; ++j) {
+                    squares = V::dot_registers(squares, w[j], w[j]);
+                    sum = V::dot_registers(sum, w[j], V::set(0x01010101));
+                }
+                const I four = V::subtract(V::template shift_left<2>(squares),
+                                           V::multiply_int(sum, V::set(4 * kMiddle)));
+                const I all = V::add(four, V::set(4 * kSteps * kMiddle * kMiddle));
+                const F scale = V::multiply(V::to_float(format.scale(b, g)), d);
+                acc = V::multiply_add(V::multiply(scale, scale), V::to_float(all), acc);
+            }
+        }
+    }
+    V::store_f(out, acc);
+    for (int r = 0; r < R; ++r) out[r] = __builtin_sqrtf(out[r]);
 }
 
 // ---- rows of activations
@@ -722,4 +890,7 @@ constexpr Kernels kTable = {
     exponential_of,
     merge,
     read,
+    // In the order of PlaneType.
+    {{strip_kernel<PlanesQ6_K, false, PlaneStrip>, estimate_q6_k, residual_norms<PlanesQ6_K>, V::kEstimatesFast},
+     {strip_kernel<PlanesQ8_0, false, PlaneStrip>, estimate_q8_0, residual_norms<PlanesQ8_0>, V::kEstimatesFast}},
 };

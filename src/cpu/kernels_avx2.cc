@@ -14,6 +14,7 @@ namespace {
 
 struct V : Vector256 {
     static constexpr char kName[] = "avx2";
+    static constexpr bool kEstimatesFast = true;
     static constexpr int kSignedBias = 0;
 
     static I bias(I codes) { return codes; }
@@ -24,7 +25,10 @@ struct V : Vector256 {
         return add_products(acc, _mm256_abs_epi8(codes), _mm256_sign_epi8(broadcast(p), codes));
     }
     static I dot_pairs(I acc, I a, const void* p) {
-        return _mm256_add_epi32(acc, _mm256_madd_epi16(a, broadcast(p)));
+        return dot_pair_registers(acc, a, broadcast(p));
+    }
+    static I dot_pair_registers(I acc, I a, I b) {
+        return _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
     }
     static I dot_registers(I acc, I codes, I a) { return add_products(acc, codes, a); }
 

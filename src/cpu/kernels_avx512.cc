@@ -13,6 +13,7 @@ namespace {
 
 struct V : Vector512 {
     static constexpr char kName[] = "avx512";
+    static constexpr bool kEstimatesFast = true;
 };
 
 #include "cpu/float_attention.inl"

@@ -12,6 +12,7 @@ namespace {
 
 struct V : Vector512 {
     static constexpr char kName[] = "avx512bf16";
+    static constexpr bool kEstimatesFast = true;
 };
 
 // Attention in pairs of bf16 (attention.inl).

@@ -13,20 +13,24 @@ namespace {
 
 struct V : Vector256 {
     static constexpr char kName[] = "avxvnni";
+    static constexpr bool kEstimatesFast = true;
     // vpdpbusd takes unsigned codes: signed ones are moved up by 2^7, which the first sum takes
     // back.
     static constexpr int kSignedBias = 7;
 
-    static I bias(I codes) { return _mm256_xor_si256(codes, _mm256_set1_epi8(-128)); }
+    static I bias(I codes) { return flip_signs(codes); }
     static I dot_small(I acc, I codes, const void* p) {
         return dot_registers(acc, codes, broadcast(p));
     }
     static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
     static I dot_pairs(I acc, I a, const void* p) {
+        return dot_pair_registers(acc, a, broadcast(p));
+    }
+    static I dot_pair_registers(I acc, I a, I b) {
 #if defined(__AVXVNNI__)
-        return _mm256_dpwssd_avx_epi32(acc, a, broadcast(p));
+        return _mm256_dpwssd_avx_epi32(acc, a, b);
 #else
-        return _mm256_dpwssd_epi32(acc, a, broadcast(p));
+        return _mm256_dpwssd_epi32(acc, a, b);
 #endif
     }
     static I dot_registers(I acc, I codes, I a) {

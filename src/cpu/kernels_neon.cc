@@ -11,6 +11,7 @@ namespace {
 
 struct V {
     static constexpr char kName[] = "neon";
+    static constexpr bool kEstimatesFast = true;
     static constexpr int kRows = 4;
     static constexpr int kSignedBias = 0;
     using I = int32x4_t;
@@ -20,6 +21,13 @@ struct V {
         return vreinterpretq_s32_u8(vld1q_u8(static_cast<const uint8_t*>(p)));
     }
     static void store(int32_t* p, I a) { vst1q_s32(p, a); }
+    static I load_signed_pairs(const uint8_t* p) {
+        const int8x8_t bytes = vld1_s8(reinterpret_cast<const int8_t*>(p));
+        return vreinterpretq_s32_s16(vmovl_s8(vzip1_s8(bytes, vext_s8(bytes, bytes, 4))));
+    }
+    static I flip_signs(I a) {
+        return veorq_s32(a, vdupq_n_s32(static_cast<int32_t>(0x80808080u)));
+    }
     static F load_f(const float* p) { return vreinterpretq_f32_s32(load(p)); }
     static void store_f(float* p, F a) { vst1q_f32(p, a); }
     static I load_bytes(const uint8_t* p) {
@@ -84,8 +92,11 @@ struct V {
     }
     static I dot_signed(I acc, I codes, const void* p) { return dot_small(acc, codes, p); }
     static I dot_pairs(I acc, I a, const void* p) {
-        const int16x8_t b = vreinterpretq_s16_s32(broadcast(p)), x = vreinterpretq_s16_s32(a);
-        const I low = vmull_s16(vget_low_s16(x), vget_low_s16(b)), high = vmull_high_s16(x, b);
+        return dot_pair_registers(acc, a, broadcast(p));
+    }
+    static I dot_pair_registers(I acc, I a, I b) {
+        const int16x8_t x = vreinterpretq_s16_s32(a), y = vreinterpretq_s16_s32(b);
+        const I low = vmull_s16(vget_low_s16(x), vget_low_s16(y)), high = vmull_high_s16(x, y);
         return vaddq_s32(acc, vpaddq_s32(low, high));
     }
     static I dot_registers(I acc, I codes, I a) {

@@ -11,6 +11,7 @@ namespace {
 
 struct V {
     static constexpr char kName[] = "scalar";
+    static constexpr bool kEstimatesFast = false;
     static constexpr int kRows = 8;
     static constexpr int kSignedBias = 0;
     struct I {
@@ -43,6 +44,17 @@ struct V {
     }
     static I load_signed_bytes(const uint8_t* p) {
         return each<I>([&](int i) { return static_cast<int8_t>(p[i]); });
+    }
+    static I load_signed_pairs(const uint8_t* p) {
+        return each<I>([&](int i) {
+            const uint32_t high = static_cast<uint32_t>(static_cast<int8_t>(p[kRows + i])) << 16;
+            return static_cast<int32_t>(high | static_cast<uint16_t>(static_cast<int8_t>(p[i])));
+        });
+    }
+    static I flip_signs(I a) {
+        return each<I>([&](int i) {
+            return static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) ^ 0x80808080u);
+        });
     }
     static I load_halves(const void* p) {
         return each<I>([&](int i) { return half_at(p, i); });
@@ -129,15 +141,24 @@ struct V {
         });
     }
     static I dot_pairs(I acc, I a, const void* p) {
-        int16_t b[2];
-        __builtin_memcpy(b, p, 4);
+        return dot_pair_registers(acc, a, broadcast(p));
+    }
+    static I dot_pair_registers(I acc, I a, I b) {
+        const auto low = [](int32_t x) { return static_cast<int16_t>(x); };
+        const auto high = [](int32_t x) { return static_cast<int16_t>(x >> 16); };
         return each<I>([&](int i) {
-            const auto low = static_cast<int16_t>(a.lane[i]);
-            const auto high = static_cast<int16_t>(a.lane[i] >> 16);
-            return acc.lane[i] + low * b[0] + high * b[1];
+            return acc.lane[i] + low(a.lane[i]) * low(b.lane[i]) +
+                   high(a.lane[i]) * high(b.lane[i]);
         });
     }
-    static I dot_registers(I acc, I codes, I a) { return dot_small(acc, codes, &a); }
+    static I dot_registers(I acc, I codes, I a) {
+        const auto byte = [](int32_t x, int k) { return static_cast<int8_t>(x >> (8 * k)); };
+        return each<I>([&](int i) {
+            int32_t sum = acc.lane[i];
+            for (int k = 0; k < 4; ++k) sum += byte(codes.lane[i], k) * byte(a.lane[i], k);
+            return sum;
+        });
+    }
     static I lookup(const int8_t* table, I codes) {
         return each<I>([&](int i) {
             uint32_t bytes = 0;

@@ -22,6 +22,21 @@ class StripPlan {
         return {};
     }
 
+    // Both planes one after the other.
+    Status add_head(const Matrix& source, bool planes, PackedHead& head, ActivationForms& forms) {
+        if (!planes) return add(source, head.matrix, forms);
+        FACET_TRY(describe(source, head.matrix, forms));
+        const PlaneType type = *plane_type(source.type);
+        const PlaneBytes bytes = plane_bytes(type, source.columns);
+        head.planes = &kernels_.planes[static_cast<size_t>(type)];
+        head.high_bytes = bytes.high * static_cast<uint64_t>(kernels_.rows);
+        head.low_bytes = bytes.low * static_cast<uint64_t>(kernels_.rows);
+        head_ = &head;
+        head_offset_ = (bytes_ + 63) / 64 * 64;
+        bytes_ = head_offset_ + head.matrix.strip_bytes * static_cast<uint64_t>(head.matrix.strips);
+        return {};
+    }
+
     // Gate strip 0, up strip 0, gate strip 1, ...: what is multiplied together is read together.
     Status add_pair(const Matrix& gate, PackedMatrix& packed_gate, const Matrix& up,
                     PackedMatrix& packed_up, ActivationForms& forms) {
@@ -41,7 +56,15 @@ class StripPlan {
         std::vector<PackedPlace> places;
         for (const auto& [packed, offset] : placed_) {
             packed->data = memory + offset;
-            places.push_back({packed->source, memory + offset, packed->stride});
+            places.push_back({packed->source, memory + offset, packed->stride, nullptr, 0});
+        }
+        if (head_ != nullptr) {
+            uint8_t *high = memory + head_offset_,
+                    *low = high + head_->high_bytes * static_cast<uint64_t>(head_->matrix.strips);
+            head_->high = high;
+            head_->low = low;
+            places.push_back(
+                {head_->matrix.source, high, head_->high_bytes, low, head_->low_bytes});
         }
         return places;
     }
@@ -87,6 +110,8 @@ class StripPlan {
 
     const Kernels& kernels_;
     std::vector<Placed> placed_;
+    PackedHead* head_ = nullptr;  // in planes
+    uint64_t head_offset_ = 0;
     uint64_t bytes_ = 0;
     uint64_t largest_strip_bytes_ = 0;
 };
@@ -117,7 +142,7 @@ Strips PackedMatrix::pack(int64_t begin, int64_t end, uint8_t* scratch) const {
 }
 
 Result<StripPlan> PackedWeights::plan(const ModelConfig& config, const Weights& weights,
-                                      const Kernels& kernels) {
+                                      const Kernels& kernels, bool planes) {
     StripPlan plan(kernels);
     layers_.resize(weights.layers.size());
     for (size_t i = 0; i < weights.layers.size(); ++i) {
@@ -139,23 +164,23 @@ Result<StripPlan> PackedWeights::plan(const ModelConfig& config, const Weights& 
             FACET_TRY(plan.add(from.expert_down[expert], to.expert_down[e], forms_));
         }
     }
-    FACET_TRY(plan.add(weights.embedding, head_, forms_));
+    FACET_TRY(plan.add_head(weights.embedding, planes, head_, forms_));
     return plan;
 }
 
 Result<PackedWeights> PackedWeights::map(const ModelConfig& config, const Weights& weights,
                                          const Kernels& kernels) {
     PackedWeights mapped;
-    const StripPlan plan = FACET_TRY(mapped.plan(config, weights, kernels));
+    const StripPlan plan = FACET_TRY(mapped.plan(config, weights, kernels, false));
     mapped.scratch_bytes_ = plan.largest_strip_bytes();
     return mapped;
 }
 
 Result<PackedWeights> PackedWeights::pack(const ModelConfig& config, const Weights& weights,
-                                          const Kernels& kernels, int32_t threads,
+                                          const Kernels& kernels, int32_t threads, bool planes,
                                           const LoadProgress& on_progress) {
     PackedWeights packed;
-    const StripPlan plan = FACET_TRY(packed.plan(config, weights, kernels));
+    const StripPlan plan = FACET_TRY(packed.plan(config, weights, kernels, planes));
     // The system would promise the memory and take it back by ending the program.
     const uint64_t available = available_memory_bytes();
     if (plan.bytes() > available) {

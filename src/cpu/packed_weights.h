@@ -57,6 +57,20 @@ struct PackedMatrix {
     Strips pack(int64_t begin, int64_t end, uint8_t* scratch) const;
 };
 
+// The output head: a matrix like any other, or in planes of bits, so that most of its rows need
+// only be estimated (head_shortlist.h).
+struct PackedHead {
+    PackedMatrix matrix;                   // data is null in planes
+    const PlaneKernels* planes = nullptr;  // null if not in planes
+    const uint8_t *high = nullptr, *low = nullptr;
+    uint64_t high_bytes = 0, low_bytes = 0;  // of a strip
+
+    PlaneStrip strip(int64_t index) const {
+        const auto at = static_cast<uint64_t>(index);
+        return {high + high_bytes * at, low + low_bytes * at};
+    }
+};
+
 struct PackedLayer {
     PackedMatrix query, key, value, output;
     PackedMatrix gate, up, down;
@@ -70,8 +84,9 @@ class PackedWeights {
   public:
     // Errors: not enough memory, a matrix whose rows are no multiple of 32 values, a file that can
     // not be read, cancelled.
+    //   planes  pack the head in planes of bits; its type must have them
     static Result<PackedWeights> pack(const ModelConfig& config, const Weights& weights,
-                                      const Kernels& kernels, int32_t threads,
+                                      const Kernels& kernels, int32_t threads, bool planes,
                                       const LoadProgress& on_progress);
     // The same with the strips left in the file. Errors: a matrix whose rows are no multiple of 32
     // values.
@@ -79,7 +94,7 @@ class PackedWeights {
                                      const Kernels& kernels);
 
     const PackedLayer& layer(int32_t index) const { return layers_[static_cast<size_t>(index)]; }
-    const PackedMatrix& head() const { return head_; }
+    const PackedHead& head() const { return head_; }
     // Routers may be of another type than all the rest.
     ActivationForms forms() const { return forms_; }
     ActivationForms router_forms() const { return router_forms_; }
@@ -89,11 +104,11 @@ class PackedWeights {
   private:
     // Describes all matrices and places them.
     Result<StripPlan> plan(const ModelConfig& config, const Weights& weights,
-                           const Kernels& kernels);
+                           const Kernels& kernels, bool planes);
 
     ZeroedMemory memory_;
     std::vector<PackedLayer> layers_;
-    PackedMatrix head_;
+    PackedHead head_;
     ActivationForms forms_, router_forms_;
     uint64_t scratch_bytes_ = 0;
 };

@@ -126,6 +126,18 @@ void put_pairs(const Codes& codes, int row, int rows, uint8_t* out) {
     }
 }
 
+// The lowest three bits of each code: three lines of fields. In a byte of line i, columns 8i + k
+// and 8i + 4 + k in bits 0.. and 3..; columns 24 + k have their high two bits in bits 6 and 7 of
+// line 0 and their lowest in bit 6 of line 2, columns 28 + k the same in line 1 and bit 7.
+void put_fields(const Codes& codes, int row, int rows, uint8_t* out) {
+    const auto field = [&](int j) { return codes.dword[j] & 0x07070707u; };
+    const auto high = [&](int j) { return (field(j) & 0x06060606u) << 5; };
+    const auto low = [&](int j) { return field(j) & 0x01010101u; };
+    put(field(0) | (field(1) << 3) | high(6), 0, row, rows, out);
+    put(field(2) | (field(3) << 3) | high(7), 1, row, rows, out);
+    put(field(4) | (field(5) << 3) | (low(6) << 6) | (low(7) << 7), 2, row, rows, out);
+}
+
 // Four bytes of each row, byte k into line first + k of one byte for each row.
 void put_bytes(Lanes lanes, int first, int row, int rows, uint8_t* out) {
     ByteLanes bytes;
@@ -284,24 +296,54 @@ void pack_q5_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
     }
 }
 
-// d 2R, signed scales for each 16 columns R x 16, for each 32 columns two dwords of top pairs and
-// the low nibbles
-void pack_q6_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
-    put_halves(blocks, 208, row, out);
-    put_16_bytes(blocks, 192, 2, row, rows, out);
+// Calls put(b, top pairs, low nibbles) for each 32 columns b of a block of Q6_K.
+template <typename Put>
+void each_32_of_q6_k(const Blocks& blocks, const Put& put) {
     for (int half = 0; half < 2; ++half) {  // 128 columns each
         const Codes high = load_codes(blocks, 128 + 32 * half);
         for (int odd = 0; odd < 2; ++odd) {
             const Codes low = load_codes(blocks, 64 * half + 32 * odd);
             for (int part = odd; part < 4; part += 2) {
-                uint8_t* to = out + (18 + 24 * (4 * half + part)) * rows;
-                put_pairs(fields_of(high, static_cast<uint32_t>(2 * part), 0x03030303), row, rows,
-                          to);
-                put_nibbles(fields_of(low, static_cast<uint32_t>(4 * (part / 2)), 0x0f0f0f0f), row,
-                            rows, to + 8 * rows);
+                put(4 * half + part, fields_of(high, static_cast<uint32_t>(2 * part), 0x03030303),
+                    fields_of(low, static_cast<uint32_t>(4 * (part / 2)), 0x0f0f0f0f));
             }
         }
     }
+}
+
+// d 2R, signed scales for each 16 columns R x 16, for each 32 columns two dwords of top pairs and
+// the low nibbles
+void pack_q6_k(const Blocks& blocks, int row, int rows, uint8_t* out) {
+    put_halves(blocks, 208, row, out);
+    put_16_bytes(blocks, 192, 2, row, rows, out);
+    each_32_of_q6_k(blocks, [&](int b, const Codes& pairs, const Codes& low) {
+        uint8_t* to = out + (18 + 24 * b) * rows;
+        put_pairs(pairs, row, rows, to);
+        put_nibbles(low, row, rows, to + 8 * rows);
+    });
+}
+
+// High plane: d 2R, scales R x 16, fields of the top three bits for each 32 columns; low plane:
+// fields of the others.
+void pack_planes_q6_k(const Blocks& blocks, int row, int rows, PlaneTarget out) {
+    put_halves(blocks, 208, row, out.high);
+    put_16_bytes(blocks, 192, 2, row, rows, out.high);
+    each_32_of_q6_k(blocks, [&](int b, const Codes& pairs, const Codes& low) {
+        Codes high;
+        for (int j = 0; j < 8; ++j)
+            high.dword[j] = (pairs.dword[j] << 1) | ((low.dword[j] >> 3) & 0x01010101u);
+        put_fields(high, row, rows, out.high + (18 + 12 * b) * rows);
+        put_fields(low, row, rows, out.low + 12 * b * rows);
+    });
+}
+
+// High plane: d 2R, high nibbles of the codes moved up by 128; low plane: low nibbles.
+void pack_planes_q8_0(const Blocks& blocks, int row, int rows, PlaneTarget out) {
+    put_halves(blocks, 0, row, out.high);
+    Codes codes = load_codes(blocks, 2);
+    for (Lanes& dword : codes.dword) dword ^= 0x80808080u;
+    put_nibbles(fields_of(codes, 4, 0x0f0f0f0f), row, rows, out.high + 2 * rows);
+    put_nibbles(fields_of(codes, 0, 0x0f0f0f0f), row, rows, out.low);
 }
 
 // d 2R, high 2 bits of scales (bits 2b of a half) 2R, low 4 bits (two in a byte: b even low, b odd
@@ -413,19 +455,17 @@ StripType strip_type(TensorType type) {
     FACET_CHECK(false);
 }
 
-void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out) {
+namespace {
+
+// Calls pack(four rows' block, row in the strip, number of the block) for all of a strip, block by
+// block, so that the lines being filled stay in the first-level cache.
+template <typename Pack>
+void each_four_blocks(const Matrix& matrix, int64_t first_row, int rows, const Pack& pack) {
     static constexpr uint8_t kZeros[256] = {};  // a block of a row that is not there
-    const Packer pack = packer_of(matrix.type);
-    if (pack == nullptr) {
-        if (first_row + rows > matrix.rows)
-            std::memset(out, 0, static_cast<size_t>(rows) * matrix.row_bytes());
-        return pack_floats(matrix, first_row, rows, out);
-    }
     const TensorTypeTraits& traits = traits_of(matrix.type);
     const uint64_t row_bytes = matrix.row_bytes();
     const int64_t blocks = matrix.columns / traits.block_elements;
     const uint8_t* from = matrix.row(first_row);
-    // Block by block, so that the lines being filled stay in the first-level cache.
     for (int64_t b = 0; b < blocks; ++b) {
         for (int r = 0; r < rows; r += kLanes) {
             Blocks four;
@@ -433,11 +473,49 @@ void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out)
                 const bool present = first_row + r + i < matrix.rows;
                 four.row[i] = present ? from + static_cast<uint64_t>(r + i) * row_bytes : kZeros;
             }
-            pack(four, r, rows, out);
+            pack(four, r, b);
         }
         from += traits.block_bytes;
-        out += traits.block_bytes * rows;
     }
+}
+
+}  // namespace
+
+void pack_strip(const Matrix& matrix, int64_t first_row, int rows, uint8_t* out) {
+    const Packer pack = packer_of(matrix.type);
+    if (pack == nullptr) {
+        if (first_row + rows > matrix.rows)
+            std::memset(out, 0, static_cast<size_t>(rows) * matrix.row_bytes());
+        return pack_floats(matrix, first_row, rows, out);
+    }
+    const auto block_bytes = static_cast<int64_t>(traits_of(matrix.type).block_bytes) * rows;
+    each_four_blocks(matrix, first_row, rows, [&](const Blocks& four, int row, int64_t block) {
+        pack(four, row, rows, out + block * block_bytes);
+    });
+}
+
+std::optional<PlaneType> plane_type(TensorType type) {
+    if (type == TensorType::kQ6_K) return PlaneType::kQ6_K;
+    if (type == TensorType::kQ8_0) return PlaneType::kQ8_0;
+    return std::nullopt;
+}
+
+PlaneBytes plane_bytes(PlaneType type, int64_t columns) {
+    const auto blocks = static_cast<uint64_t>(columns) / (type == PlaneType::kQ6_K ? 256 : 32);
+    return type == PlaneType::kQ6_K ? PlaneBytes{114 * blocks, 96 * blocks}
+                                    : PlaneBytes{18 * blocks, 16 * blocks};
+}
+
+void pack_planes(const Matrix& matrix, int64_t first_row, int rows, PlaneTarget out) {
+    const bool q6_k = plane_type(matrix.type) == PlaneType::kQ6_K;
+    const PlaneBytes bytes = plane_bytes(*plane_type(matrix.type), matrix.columns);
+    const int64_t blocks = matrix.columns / traits_of(matrix.type).block_elements;
+    const auto high = static_cast<int64_t>(bytes.high) / blocks * rows,
+               low = static_cast<int64_t>(bytes.low) / blocks * rows;
+    each_four_blocks(matrix, first_row, rows, [&](const Blocks& four, int row, int64_t block) {
+        const PlaneTarget to = {out.high + block * high, out.low + block * low};
+        q6_k ? pack_planes_q6_k(four, row, rows, to) : pack_planes_q8_0(four, row, rows, to);
+    });
 }
 
 }  // namespace facet::cpu

@@ -37,6 +37,30 @@ enum class StripType : uint8_t {
 
 StripType strip_type(TensorType type);
 
+// Matrices that can be packed in two planes of bits: the high bits of all codes with the scales,
+// and the low bits, which strips of the same rows keep apart. Together they take what one strip
+// does. Index into Kernels::planes.
+enum class PlaneType : uint8_t {
+    kQ6_K,  // three bits and three
+    kQ8_0,  // four and four
+};
+
+std::optional<PlaneType> plane_type(TensorType type);
+
+struct PlaneBytes {
+    uint64_t high = 0, low = 0;
+};
+// Of one row.
+PlaneBytes plane_bytes(PlaneType type, int64_t columns);
+
+// Where a strip's planes are written.
+struct PlaneTarget {
+    uint8_t* high = nullptr;
+    uint8_t* low = nullptr;
+};
+// As pack_strip(), for the types that have planes.
+void pack_planes(const Matrix& matrix, int64_t first_row, int rows, PlaneTarget out);
+
 // Interleaves rows [first_row, first_row + rows) of the matrix; rows beyond its last count as zero.
 //   rows a multiple of 4
 //   out  rows * matrix.row_bytes() bytes

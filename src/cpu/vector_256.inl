@@ -16,6 +16,11 @@ struct Vector256 {
     static I load_signed_bytes(const uint8_t* p) {
         return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
     }
+    static I load_signed_pairs(const uint8_t* p) {
+        const __m128i bytes = load128(p);
+        return _mm256_cvtepi8_epi16(_mm_unpacklo_epi8(bytes, _mm_unpackhi_epi64(bytes, bytes)));
+    }
+    static I flip_signs(I a) { return _mm256_xor_si256(a, _mm256_set1_epi8(-128)); }
     static I load_halves(const void* p) { return _mm256_cvtepu16_epi32(load128(p)); }
     static F set_f16(const void* p) {
         uint16_t half;

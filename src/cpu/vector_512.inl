@@ -13,6 +13,11 @@ struct Vector512 {
     static void store_f(float* p, F a) { _mm512_storeu_ps(p, a); }
     static I load_bytes(const uint8_t* p) { return _mm512_cvtepu8_epi32(load128(p)); }
     static I load_signed_bytes(const uint8_t* p) { return _mm512_cvtepi8_epi32(load128(p)); }
+    static I load_signed_pairs(const uint8_t* p) {
+        const __m128i low = load128(p), high = load128(p + kRows);
+        return _mm512_cvtepi8_epi16(_mm256_set_m128i(_mm_unpackhi_epi8(low, high),
+                                                     _mm_unpacklo_epi8(low, high)));
+    }
     static I load_halves(const void* p) { return _mm512_cvtepu16_epi32(load256(p)); }
     static F set_f16(const void* p) {
         uint16_t half;
@@ -59,7 +64,8 @@ struct Vector512 {
     static void store_bytes(int8_t* p, I a) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));
     }
-    static I bias(I codes) { return _mm512_xor_si512(codes, _mm512_set1_epi8(-128)); }
+    static I flip_signs(I a) { return _mm512_xor_si512(a, _mm512_set1_epi8(-128)); }
+    static I bias(I codes) { return flip_signs(codes); }
     // The broadcast belongs to the instruction; written out, because g++ 12 makes two of it.
     static I dot_small(I acc, I codes, const void* p) {
         asm("vpdpbusd %2%{1to16%}, %1, %0"
@@ -74,6 +80,7 @@ struct Vector512 {
             : "v"(a), "m"(*static_cast<const int32_t*>(p)));
         return acc;
     }
+    static I dot_pair_registers(I acc, I a, I b) { return _mm512_dpwssd_epi32(acc, a, b); }
     static I dot_registers(I acc, I codes, I a) { return _mm512_dpbusd_epi32(acc, codes, a); }
     static I lookup(const int8_t* table, I codes) {
         return _mm512_shuffle_epi8(

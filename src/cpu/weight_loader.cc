@@ -29,6 +29,8 @@ struct Job {
     Matrix rows;
     uint8_t* target = nullptr;
     uint64_t stride = 0;
+    uint8_t* low_target = nullptr;
+    uint64_t low_stride = 0;
     const MappedFile* file = nullptr;  // null: the rows are in memory
     uint64_t offset = 0;               // in the file
 };
@@ -71,7 +73,7 @@ void Loader::add(const PackedPlace& place) {
     const uint64_t strip_bytes = source.row_bytes() * static_cast<uint64_t>(options_.height);
     const auto strips_at_once = std::max<int64_t>(1, static_cast<int64_t>(kJobBytes / strip_bytes));
     const MappedFile* file = file_of(source);
-    uint8_t* target = place.target;
+    uint8_t *target = place.target, *low_target = place.low_target;
     for (int64_t row = 0; row < source.rows; row += strips_at_once * options_.height) {
         Job job;
         job.rows = source;
@@ -79,10 +81,14 @@ void Loader::add(const PackedPlace& place) {
         job.rows.data = source.row(row);
         job.target = target;
         job.stride = place.stride;
+        job.low_target = low_target;
+        job.low_stride = place.low_stride;
         job.file = file;
         if (file != nullptr)
             job.offset = static_cast<uint64_t>(job.rows.data - file->bytes().data());
         target += place.stride * static_cast<uint64_t>(strips_at_once);
+        if (low_target != nullptr)
+            low_target += place.low_stride * static_cast<uint64_t>(strips_at_once);
         bytes_ += job.rows.bytes();
         job_bytes_ = std::max(job_bytes_, job.rows.bytes());
         jobs_.push_back(job);
@@ -150,9 +156,14 @@ Status Loader::fill(const Job& job, uint8_t* buffer) {
         // First the cache's memory is free, then the strips take as much.
         if (!options_.keep_cache) drop_read(job);
     }
-    uint8_t* target = job.target;
+    uint8_t *target = job.target, *low_target = job.low_target;
     for (int64_t row = 0; row < rows.rows; row += options_.height) {
-        pack_strip(rows, row, options_.height, target);
+        if (low_target != nullptr) {
+            pack_planes(rows, row, options_.height, {target, low_target});
+            low_target += job.low_stride;
+        } else {
+            pack_strip(rows, row, options_.height, target);
+        }
         target += job.stride;
     }
     return {};

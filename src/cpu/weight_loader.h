@@ -20,6 +20,9 @@ struct PackedPlace {
     Matrix source;
     uint8_t* target = nullptr;  // the first strip
     uint64_t stride = 0;        // bytes from one strip to the next
+    // Of the low plane, for a matrix in planes; target is that of the high one then.
+    uint8_t* low_target = nullptr;
+    uint64_t low_stride = 0;
 };
 
 struct LoadOptions {

@@ -1,7 +1,9 @@
 // pp N: N random ids (the first is <bos>), in batches, logits of the last id only. tg N: N decodes
 // of one random id each, logits every time, no sampling. @dD: D ids are in the cache before, not
 // timed. One run warms up; KV is cut back between runs. Source of the definitions:
-// ggml-org/llama.cpp tools/llama-bench/README.md.
+// ggml-org/llama.cpp tools/llama-bench/README.md. One thing differs: tg asks for the largest 64
+// logits, as decoding does, and not for all; "head" says what that came to, and --largest 0 is
+// llama-bench's way. Bytes count what was read of the head.
 //
 // Memory is measured before and after each test, and the time of a cache line between cores after
 // each run: on a shared machine both change by themselves, and a speed without them says little.
@@ -29,7 +31,8 @@ double seconds_since(Clock::time_point start) {
 }
 
 // FNV-1a of the logits' bytes: equal on every machine that computes the same bits.
-std::string hash_of(std::span<const float> logits) {
+template <typename T>
+std::string hash_of(std::span<const T> logits) {
     uint64_t hash = 0xcbf29ce484222325u;
     const auto* bytes = reinterpret_cast<const uint8_t*>(logits.data());
     for (size_t i = 0; i < logits.size_bytes(); ++i) hash = (hash ^ bytes[i]) * 0x100000001b3u;
@@ -71,6 +74,45 @@ class PhaseProfile {
     std::array<int64_t, kPhaseNames.size()> sums_ = {};
 };
 
+// What the output head did between start() and stop(), summed.
+class HeadProfile {
+  public:
+    explicit HeadProfile(const HeadCounts* counts = nullptr) : counts_(counts) {}
+
+    void start() { add(-1); }
+    void stop() { add(1); }
+
+    bool counts() const { return counts_ != nullptr; }
+    double bytes_per_row() const {
+        return static_cast<double>(sum_.bytes) / static_cast<double>(sum_.rows);
+    }
+    // In words, and the shares of logits that were computed and of rows where all had to be.
+    void report(int32_t largest, int32_t vocabulary, Json& test) const {
+        const auto rows = static_cast<double>(sum_.rows);
+        const bool estimated = sum_.estimated_rows > 0;
+        test.set("head", Json::of(fmt::format("{}, {} of {}", estimated ? "two-stage" : "one-stage",
+                                              largest > 0 ? fmt::format("{}", largest) : "all",
+                                              vocabulary)));
+        test.set("head_computed_share",
+                 rounded(static_cast<double>(sum_.logits) / rows / vocabulary, 5));
+        test.set("head_estimated_rows", Json::integer(sum_.estimated_rows));
+        test.set("head_complete_rows", Json::integer(sum_.complete_rows));
+    }
+
+  private:
+    void add(int64_t sign) {
+        if (counts_ == nullptr) return;
+        sum_.rows += sign * counts_->rows;
+        sum_.estimated_rows += sign * counts_->estimated_rows;
+        sum_.complete_rows += sign * counts_->complete_rows;
+        sum_.logits += sign * counts_->logits;
+        sum_.bytes += static_cast<uint64_t>(sign) * counts_->bytes;
+    }
+
+    const HeadCounts* counts_;
+    HeadCounts sum_;
+};
+
 // Two measurements of one thing so far apart that they belong to two states of the machine.
 bool state_differs(double a, double b) {
     return a > 0 && b > 0 && std::max(a, b) > 1.25 * std::min(a, b);
@@ -99,11 +141,12 @@ class Benchmark {
     Result<Json> run(bool prompt, int32_t count, int32_t depth) {
         Runs runs;
         runs.profile = PhaseProfile(session_.phase_times());
+        runs.head = HeadProfile(session_.head_counts());
         FACET_TRY(once(prompt, count, depth, nullptr));  // warms up
         runs.before = probe_.measure(kProbeSeconds);
         runs.ping_pong_ns.push_back(runs.before.ping_pong_ns);
         for (int32_t i = 0; i < options_.repetitions; ++i) {
-            runs.speeds.push_back(count / FACET_TRY(once(prompt, count, depth, &runs.profile)));
+            runs.speeds.push_back(count / FACET_TRY(once(prompt, count, depth, &runs)));
             if (i + 1 < options_.repetitions) runs.ping_pong_ns.push_back(probe_.ping_pong_ns());
         }
         runs.after = probe_.measure(kProbeSeconds);
@@ -118,13 +161,22 @@ class Benchmark {
         std::vector<double> speeds;        // tokens a second
         std::vector<double> ping_pong_ns;  // before the first run and after each
         PhaseProfile profile;
+        HeadProfile head;
         MemoryState before, after;
     };
 
     // Seconds of one run.
-    Result<double> once(bool prompt, int32_t count, int32_t depth, PhaseProfile* profile) {
+    Result<double> once(bool prompt, int32_t count, int32_t depth, Runs* runs) {
+        LogitWish wish;
+        session_.want(wish);
         FACET_TRY(fill(depth));
-        if (profile != nullptr) profile->start();
+        wish.largest = prompt ? 0 : options_.largest;
+        wish.all = wish.largest == 0;
+        session_.want(wish);
+        if (runs != nullptr) {
+            runs->profile.start();
+            runs->head.start();
+        }
         const Clock::time_point start = Clock::now();
         if (prompt) {
             FACET_TRY(session_.set_ids(std::span(ids_).first(static_cast<size_t>(depth + count))));
@@ -133,7 +185,10 @@ class Benchmark {
                 FACET_TRY(session_.append(ids_[static_cast<size_t>(depth + n)]));
         }
         const double seconds = seconds_since(start);
-        if (profile != nullptr) profile->stop();
+        if (runs != nullptr) {
+            runs->profile.stop();
+            runs->head.stop();
+        }
         return seconds;
     }
 
@@ -160,7 +215,10 @@ class Benchmark {
             .set("best", rounded(runs.speeds.back(), 3))
             .set("runs", std::move(speeds));
         double bytes = 0;
-        for (int32_t n = 0; n < count; ++n) bytes += cost_.decode_bytes(depth + n, kv_row_bytes_);
+        const double head =
+            runs.head.counts() ? runs.head.bytes_per_row() : cost_.whole_head_bytes();
+        for (int32_t n = 0; n < count; ++n)
+            bytes += cost_.decode_bytes(depth + n, kv_row_bytes_, head);
         const double gb_per_s = bytes / count * median * 1e-9;
         // The better of the two: a share must not look good because the machine was slow once.
         const double read = std::max(runs.before.read_gb_per_s, runs.after.read_gb_per_s);
@@ -177,7 +235,12 @@ class Benchmark {
         test.set("bandwidth_share",
                  prompt || read == 0 ? Json::null() : rounded(gb_per_s / read, 4));
         test.set("peak_share", prompt ? rounded(peak_share, 4) : Json::null());
-        test.set("logits_hash", Json::of(hash_of(session_.logits())));
+        const bool all = prompt || options_.largest == 0;
+        test.set("logits_hash", Json::of(all ? hash_of(std::span<const float>(session_.logits()))
+                                             : hash_of(session_.best_logits())));
+        if (!prompt && runs.head.counts()) {
+            runs.head.report(options_.largest, session_.model().config().vocabulary, test);
+        }
         test.set("read_gb_per_s", std::move(reads)).set("ping_pong_ns", std::move(ping_pongs));
         test.set("state_changed",
                  Json::of(state_differs(*low, *high) ||
@@ -233,6 +296,7 @@ int32_t longest(const BenchmarkOptions& options) {
 
 Status check_lengths(const BenchmarkOptions& options, int32_t context) {
     if (options.repetitions < 1) return invalid_input("repetitions: expected 1 or more");
+    if (options.largest < 0) return invalid_input("largest: expected 0 or more");
     for (const auto* list : {&options.prompt, &options.generate}) {
         for (const int32_t count : *list) {
             for (const int32_t depth : options.depth) {

@@ -16,6 +16,9 @@ struct BenchmarkOptions {
     std::vector<int32_t> generate = {64};  // tg N: N single random ids
     std::vector<int32_t> depth = {0};      // ids in the cache before, not timed
     int32_t repetitions = 5;               // after one run to warm up
+    // tg asks for so many of the largest logits, as sampling by the model card does; 0 for all of
+    // them, as llama-bench.
+    int32_t largest = 64;
     // Instead of a file: a model of that shape with random weights, "26b-a4b", "31b" ...
     std::string synthetic;
     std::string type_mix = "Q4_K_M";  // of the synthetic model

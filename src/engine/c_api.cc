@@ -130,6 +130,9 @@ facet_status facet_bench(const char* path, const facet_model_options* model_opti
         if (const Json* repetitions = request.find("repetitions"); repetitions != nullptr) {
             options.repetitions = static_cast<int32_t>(FACET_TRY(repetitions->to_integer()));
         }
+        if (const Json* largest = request.find("largest"); largest != nullptr) {
+            options.largest = static_cast<int32_t>(FACET_TRY(largest->to_integer()));
+        }
         const auto progress = [&](const std::string& line) {
             if (on_line != nullptr) on_line(line.c_str(), user);
         };

@@ -51,6 +51,11 @@ Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& 
     return unknown_device(options.name);
 }
 
+double expected_head_share(const DeviceOptions& options, const Weights& weights) {
+    if (!options.name.empty() && options.name != "cpu") return 1.0;
+    return cpu::expected_head_share(weights.embedding, cpu_options(options));
+}
+
 Result<MemoryProbe> MemoryProbe::create(const DeviceOptions& options, int64_t bytes) {
     MemoryProbe probe;
     probe.kernels_ = FACET_TRY(cpu::choose_kernels(options.isa));

@@ -33,6 +33,10 @@ Result<std::unique_ptr<Device>> make_device(const DeviceOptions& options, const 
 // What make_device() of these options would take. Errors: an unknown name.
 Result<DevicePlan> plan_device(const DeviceOptions& options, const ModelConfig& config);
 
+// What share of the output head's bytes a device of these options reads for a token, where the
+// usual sampler asks for the largest logits only.
+double expected_head_share(const DeviceOptions& options, const Weights& weights);
+
 // How fast memory is at this moment. It changes while a program runs, above all where a virtual
 // machine's cores move between the chips of its host.
 struct MemoryState {

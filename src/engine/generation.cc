@@ -36,14 +36,14 @@ Generation::Generation(const LoadedModel& model, const Tokenizer& tokenizer,
     usage_.prompt_tokens = static_cast<int32_t>(prompt.size());
 }
 
-Result<int32_t> Generation::next(std::span<float> logits) {
+Result<int32_t> Generation::next(std::span<float> all, std::span<const Logit> best) {
     if (forced_.empty()) close_long_thought();
     if (!forced_.empty()) {
         const int32_t id = forced_.front();
         forced_.pop_front();
         return id;
     }
-    return sampler_.sample(logits);
+    return sampler_.wish().all ? sampler_.sample(all) : sampler_.sample(best);
 }
 
 // The thinking budget: a newline and the end of the channel are put into the model's mouth.

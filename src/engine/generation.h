@@ -75,8 +75,11 @@ class Generation {
                                                       ReplyFormat format, int32_t tokens,
                                                       EventSink sink);
 
-    // The next id after `logits` [V], which are changed in place. Errors: broken logits.
-    Result<int32_t> next(std::span<float> logits);
+    // What next() needs to know of the logits, until the next take().
+    LogitWish wish() const { return sampler_.wish(); }
+    // The next id, from the answer to wish(): all logits [V], which are changed in place, or a
+    // list. Errors: broken logits.
+    Result<int32_t> next(std::span<float> all, std::span<const Logit> best);
     // Hands an id on; says whether and how the reply ends with it.
     std::optional<Finish> take(int32_t id);
     // The last events. Nothing may follow.

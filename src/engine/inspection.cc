@@ -112,11 +112,12 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
     if (memory.read_gb_per_s == 0) return Json::null();
     const MachineLimits limits{memory.read_gb_per_s * 1e9, machine.int8_operations_per_s};
     const TokenCost cost(config, weights);
+    const double head_share = expected_head_share({}, weights);
     Json decode = Json::array(), prefill = Json::array();
     for (const int32_t depth : {0, 4096, 32768}) {
         if (depth >= config.context_length) break;
-        decode.push(prediction_json("depth", depth,
-                                    predict_decode(cost, depth, device.kv_row_bytes, limits)));
+        decode.push(prediction_json(
+            "depth", depth, predict_decode(cost, depth, device.kv_row_bytes, head_share, limits)));
     }
     for (const int32_t count : {512, 4096, 32768}) {
         if (count > config.context_length) break;
@@ -133,6 +134,7 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
     answer.set("int8_peak_gop_per_s", rounded(machine.int8_operations_per_s * 1e-9, 1));
     answer.set("reached_of_bandwidth", rounded(kReachedOfBandwidth, 2));
     answer.set("reached_of_peak", rounded(kReachedOfPeak, 2));
+    answer.set("head_share", rounded(head_share, 3));
     answer.set("decode", std::move(decode)).set("prefill", std::move(prefill));
     return answer;
 }

@@ -15,8 +15,9 @@ Prediction limited(double bytes, double operations, const MachineLimits& limits)
 }  // namespace
 
 Prediction predict_decode(const TokenCost& cost, int32_t depth,
-                          std::span<const uint64_t> kv_row_bytes, const MachineLimits& limits) {
-    return limited(cost.decode_bytes(depth, kv_row_bytes),
+                          std::span<const uint64_t> kv_row_bytes, double head_share,
+                          const MachineLimits& limits) {
+    return limited(cost.decode_bytes(depth, kv_row_bytes, head_share * cost.whole_head_bytes()),
                    cost.prefill_operations(depth) + cost.head_operations(), limits);
 }
 

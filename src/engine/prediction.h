@@ -22,9 +22,11 @@ struct Prediction {
     bool memory_bound = false;
 };
 
-// Tokens decoded one by one with `depth` tokens before them.
+// Tokens decoded one by one with `depth` tokens before them, for each of which `head_share` of the
+// output head is read.
 Prediction predict_decode(const TokenCost& cost, int32_t depth,
-                          std::span<const uint64_t> kv_row_bytes, const MachineLimits& limits);
+                          std::span<const uint64_t> kv_row_bytes, double head_share,
+                          const MachineLimits& limits);
 
 // A prompt of `count` tokens in batches of `batch_rows`; a batch reads `weight_bytes`, nearly all
 // weights of the model, once.

@@ -30,11 +30,11 @@ class Predictions : public ::testing::Test {
 };
 
 TEST_F(Predictions, DecodeIsBandwidthOverBytes) {
-    const Prediction shallow = predict_decode(cost_, 1023, f16_, limits_);
+    const Prediction shallow = predict_decode(cost_, 1023, f16_, 1, limits_);
     EXPECT_NEAR(shallow.bytes * 1e-6, 2596 + 230.7, 1);
     EXPECT_NEAR(shallow.tokens_per_s, 23.0 * kReachedOfBandwidth, 0.05);
     EXPECT_TRUE(shallow.memory_bound);
-    const Prediction deep = predict_decode(cost_, 32767, f16_, limits_);
+    const Prediction deep = predict_decode(cost_, 32767, f16_, 1, limits_);
     EXPECT_NEAR(deep.tokens_per_s, 18.7 * kReachedOfBandwidth, 0.05);
 }
 

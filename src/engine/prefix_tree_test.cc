@@ -39,7 +39,7 @@ class NoDevice : public Device {
     void embed(const Batch&) override {}
     void attention_block(int32_t, const Batch&) override {}
     void ffn_block(int32_t, const Batch&) override {}
-    void logits(const Batch&, float*) override {}
+    void logits(const Batch&) override {}
     void read_residual(int32_t, float*) const override {}
     void write_residual(int32_t, const float*) override {}
 };

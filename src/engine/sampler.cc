@@ -26,6 +26,12 @@ double uniform(uint64_t seed, uint64_t step) {
     return static_cast<double>(mix(mix(seed) ^ step) >> 11) * 0x1p-53;
 }
 
+bool by_id(const LogitBias& a, const LogitBias& b) { return a.id < b.id; }
+
+void set_bit(std::vector<uint64_t>& bits, int32_t id) {
+    bits[static_cast<size_t>(id) / 64] |= uint64_t{1} << (id % 64);
+}
+
 }  // namespace
 
 Status check_sampling_options(const SamplingOptions& options, int32_t vocabulary) {
@@ -62,13 +68,23 @@ Status check_sampling_options(const SamplingOptions& options, int32_t vocabulary
 
 Sampler::Sampler(const SamplingOptions& options, int32_t vocabulary,
                  std::span<const int32_t> suppressed, std::span<const int32_t> prompt)
-    : options_(options), suppressed_(suppressed.begin(), suppressed.end()) {
+    : options_(options), suppressed_((static_cast<size_t>(vocabulary) + 63) / 64) {
+    for (const int32_t id : suppressed) set_bit(suppressed_, id);
+    not_plain_ = suppressed_;
+    // For looking up; the order among those of one id stays.
+    std::stable_sort(options_.logit_bias.begin(), options_.logit_bias.end(), by_id);
+    for (const LogitBias& bias : options.logit_bias) touch(bias.id);
+    std::sort(touched_.begin(), touched_.end());
     has_penalties_ = options.repetition_penalty != 1 || options.presence_penalty != 0 ||
                      options.frequency_penalty != 0;
     if (!has_penalties_) return;
     seen_.resize(static_cast<size_t>(vocabulary));
     generated_.resize(static_cast<size_t>(vocabulary));
-    for (const int32_t id : prompt) seen_[static_cast<size_t>(id)] = true;
+    for (const int32_t id : prompt) {
+        seen_[static_cast<size_t>(id)] = true;
+        touch(id);
+    }
+    std::sort(touched_.begin(), touched_.end());
 }
 
 void Sampler::accept(int32_t id) {
@@ -76,69 +92,95 @@ void Sampler::accept(int32_t id) {
     if (!has_penalties_) return;
     seen_[static_cast<size_t>(id)] = true;
     ++generated_[static_cast<size_t>(id)];
+    if (!touch(id)) return;
+    const auto place = std::lower_bound(touched_.begin(), touched_.end() - 1, id);
+    std::rotate(place, touched_.end() - 1, touched_.end());
 }
 
-void Sampler::apply_penalties(std::span<float> logits) const {
-    if (!has_penalties_) return;
-    for (size_t id = 0; id < logits.size(); ++id) {
-        if (!seen_[id]) continue;
-        float& logit = logits[id];
+// Adds an id at the end of touched_; false if it is there already, or suppressed.
+bool Sampler::touch(int32_t id) {
+    if (contains(not_plain_, id)) return false;
+    set_bit(not_plain_, id);
+    touched_.push_back(id);
+    return true;
+}
+
+LogitWish Sampler::wish() const {
+    LogitWish wish;
+    const int32_t largest = options_.temperature == 0 ? 1 : options_.top_k;
+    wish.all = largest == 0 || largest > kListed;
+    if (wish.all) return wish;
+    wish.largest = largest;
+    wish.listed = touched_;
+    wish.excluded = not_plain_;
+    return wish;
+}
+
+// The logit after penalties and bias.
+float Sampler::adjusted(int32_t id, float logit) const {
+    const auto at = static_cast<size_t>(id);
+    if (has_penalties_ && seen_[at]) {
         logit =
             logit > 0 ? logit / options_.repetition_penalty : logit * options_.repetition_penalty;
-        if (generated_[id] == 0) continue;
-        logit -= options_.presence_penalty +
-                 options_.frequency_penalty * static_cast<float>(generated_[id]);
+        if (generated_[at] != 0) {
+            logit -= options_.presence_penalty +
+                     options_.frequency_penalty * static_cast<float>(generated_[at]);
+        }
     }
+    const auto [first, last] = std::equal_range(options_.logit_bias.begin(),
+                                                options_.logit_bias.end(), LogitBias{id, 0}, by_id);
+    for (auto bias = first; bias != last; ++bias)
+        logit = bias->bias <= -100 ? kForbidden : logit + bias->bias;
+    return logit;
 }
 
 Result<int32_t> Sampler::sample(std::span<float> logits) {
-    apply_penalties(logits);
-    for (const LogitBias& bias : options_.logit_bias) {
-        float& logit = logits[static_cast<size_t>(bias.id)];
-        logit = bias.bias <= -100 ? kForbidden : logit + bias.bias;
+    for (const int32_t id : touched_) {
+        float& logit = logits[static_cast<size_t>(id)];
+        logit = adjusted(id, logit);
     }
-    for (const int32_t id : suppressed_) logits[static_cast<size_t>(id)] = kForbidden;
-    FACET_TRY(collect_candidates(logits));
-    if (options_.temperature == 0) return candidates_.front().id;
-    return draw();
+    // The best tokens: one for greedy, top_k, or all.
+    LogitWish wish;
+    wish.largest = options_.temperature == 0 ? 1 : options_.top_k;
+    if (wish.largest == 0) wish.largest = static_cast<int32_t>(logits.size());
+    wish.excluded = suppressed_;
+    answer_wish(wish, logits, all_);
+    return choose(all_);
 }
 
-// The best tokens, best first, the lower id first among equals: one for greedy, top_k, or all.
-Status Sampler::collect_candidates(std::span<const float> logits) {
-    const auto better = [](const Candidate& a, const Candidate& b) {
-        return a.logit > b.logit || (a.logit == b.logit && a.id < b.id);
-    };
-    size_t limit = options_.top_k > 0 ? static_cast<size_t>(options_.top_k) : logits.size();
-    if (options_.temperature == 0) limit = 1;
+Result<int32_t> Sampler::sample(std::span<const Logit> best) {
+    all_.assign(best.begin(), best.end());
+    if (!touched_.empty()) {
+        for (Logit& logit : all_) {
+            if (std::binary_search(touched_.begin(), touched_.end(), logit.id))
+                logit.value = adjusted(logit.id, logit.value);
+        }
+        std::sort(all_.begin(), all_.end(), ranks_before);
+        all_.resize(std::min(all_.size(), static_cast<size_t>(wish().largest)));
+    }
+    return choose(all_);
+}
+
+// From the best logits, in order.
+Result<int32_t> Sampler::choose(std::span<const Logit> best) {
     candidates_.clear();
-    for (size_t id = 0; id < logits.size(); ++id) {
-        const Candidate candidate{logits[id], static_cast<int32_t>(id)};
-        if (std::isnan(candidate.logit)) {
+    for (const Logit& logit : best) {
+        if (std::isnan(logit.value)) {
             return invalid_input(
-                fmt::format("the model gave token {} a logit that is not a number", id));
+                fmt::format("the model gave token {} a logit that is not a number", logit.id));
         }
-        if (candidate.logit == kForbidden) continue;
-        if (candidates_.size() < limit) {
-            candidates_.push_back(candidate);
-            if (candidates_.size() == limit)
-                std::make_heap(candidates_.begin(), candidates_.end(), better);
-        } else if (better(candidate, candidates_.front())) {
-            std::pop_heap(candidates_.begin(), candidates_.end(), better);
-            candidates_.back() = candidate;
-            std::push_heap(candidates_.begin(), candidates_.end(), better);
-        }
+        if (logit.value != kForbidden) candidates_.push_back(logit);
     }
     if (candidates_.empty()) return invalid_input("no token is allowed here");
-    std::sort(candidates_.begin(), candidates_.end(), better);
-    return {};
+    return options_.temperature == 0 ? candidates_.front().id : draw();
 }
 
 int32_t Sampler::draw() {
     probabilities_.clear();
     double sum = 0;
-    for (const Candidate& candidate : candidates_) {
+    for (const Logit& candidate : candidates_) {
         const double scaled =
-            (double(candidate.logit) - double(candidates_.front().logit)) / options_.temperature;
+            (double(candidate.value) - double(candidates_.front().value)) / options_.temperature;
         probabilities_.push_back(std::exp(scaled));
         sum += probabilities_.back();
     }

@@ -1,8 +1,9 @@
 // From logits to one token: penalties and bias, then temperature, top-k, top-p, min-p, then a draw.
 //
 // The order is that of Hugging Face transformers. The draw depends on the seed and the number of
-// the token only, so the same seed gives the same tokens whatever runs beside it. Must not know:
-// models, text.
+// the token only, so the same seed gives the same tokens whatever runs beside it. It asks for no
+// more logits than it needs: the largest of those that it leaves as they are, and those that
+// penalties and bias change, whose ids are known. Must not know: models, text.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "model/logits.h"
 
 namespace facet {
 
@@ -40,28 +42,35 @@ class Sampler {
     Sampler(const SamplingOptions& options, int32_t vocabulary, std::span<const int32_t> suppressed,
             std::span<const int32_t> prompt);
 
-    // Chooses the next token; `logits` [V] are changed in place. Errors: a logit that is not a
-    // number, no token allowed.
+    // What the next sample() needs to know of the logits. Refers to the sampler's own memory, until
+    // the next accept().
+    LogitWish wish() const;
+    // Chooses the next token from the answer to wish(); `logits` [V] are changed in place. The same
+    // token from either. Errors: a logit that is not a number, no token allowed.
     Result<int32_t> sample(std::span<float> logits);
+    Result<int32_t> sample(std::span<const Logit> best);
     // Counts a token that was generated (also one that was forced).
     void accept(int32_t id);
 
   private:
-    struct Candidate {
-        float logit;
-        int32_t id;
-    };
+    // The largest top_k that is answered by a list.
+    static constexpr int32_t kListed = 1024;
 
-    void apply_penalties(std::span<float> logits) const;
-    Status collect_candidates(std::span<const float> logits);
+    bool touch(int32_t id);
+    float adjusted(int32_t id, float logit) const;
+    Result<int32_t> choose(std::span<const Logit> best);
     int32_t draw();
 
     SamplingOptions options_;
-    std::vector<int32_t> suppressed_;
+    std::vector<uint64_t> suppressed_;  // bits of ids
     bool has_penalties_ = false;
     std::vector<bool> seen_;          // in the prompt or generated
     std::vector<int32_t> generated_;  // times generated, by id; empty without penalties
-    std::vector<Candidate> candidates_;
+    // Ids whose logits penalties or bias change, ascending, without the suppressed; and these
+    // together with the suppressed ones: ids that do not count among the largest.
+    std::vector<int32_t> touched_;
+    std::vector<uint64_t> not_plain_;
+    std::vector<Logit> all_, candidates_;
     std::vector<double> probabilities_;
     uint64_t step_ = 0;
 };

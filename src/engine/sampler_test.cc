@@ -5,6 +5,7 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <random>
 
 namespace facet {
 namespace {
@@ -164,6 +165,61 @@ TEST(Sampler, OptionsOutOfRangeAreNamed) {
     options.logit_bias = {{10, 1}};
     EXPECT_FALSE(check_sampling_options(options, 10).ok());
     EXPECT_TRUE(check_sampling_options({}, 10).ok());
+}
+
+// A sampler's choices from the answers to its wishes, and another's from all logits.
+void expect_same_choices(const SamplingOptions& options, std::mt19937& random) {
+    constexpr int32_t kVocabulary = 300;
+    const auto id = [&] { return int32_t(random() % uint32_t{kVocabulary}); };
+    const std::vector<int32_t> suppressed = {id(), id(), id(), 17}, prompt = {id(), id(), 17, id()};
+    Sampler by_wish(options, kVocabulary, suppressed, prompt);
+    Sampler by_all(options, kVocabulary, suppressed, prompt);
+    for (int step = 0; step < 30; ++step) {
+        std::vector<float> logits(kVocabulary);
+        // Coarse, so that many are equal.
+        for (float& logit : logits) logit = float(int(random() % 64) - 32) / 4;
+        if (random() % 8 == 0) logits[random() % logits.size()] = NAN;
+        if (random() % 8 == 0) logits[random() % logits.size()] = -INFINITY;
+        const LogitWish wish = by_wish.wish();
+        ASSERT_EQ(wish.all, options.top_k == 0 && options.temperature != 0);
+        std::vector<Logit> best;
+        if (!wish.all) answer_wish(wish, logits, best);
+        std::vector<float> copy = logits;
+        const Result<int32_t> found =
+            wish.all ? by_wish.sample(copy) : by_wish.sample(std::span<const Logit>(best));
+        const Result<int32_t> expected = by_all.sample(logits);
+        ASSERT_EQ(found.ok(), expected.ok());
+        if (!found.ok()) {
+            EXPECT_EQ(found.error().message, expected.error().message);
+            continue;
+        }
+        ASSERT_EQ(found.value(), expected.value());
+        by_wish.accept(found.value());
+        by_all.accept(found.value());
+    }
+}
+
+TEST(Sampler, ChoosesTheSameFromWhatItWishesForAsFromAllLogits) {
+    std::mt19937 random(3);
+    const auto one_of = [&](std::initializer_list<float> values) {
+        return values.begin()[random() % values.size()];
+    };
+    for (int trial = 0; trial < 500; ++trial) {
+        SamplingOptions options;
+        options.temperature = one_of({0, 0.5f, 1, 2});
+        options.top_k = int32_t(one_of({0, 1, 5, 64, 299, 1000}));
+        options.top_p = one_of({0.5f, 0.95f, 1});
+        options.min_p = one_of({0, 0.1f});
+        options.repetition_penalty = one_of({1, 1, 1.3f, 0.7f});
+        options.presence_penalty = one_of({0, 0, 1.5f, -1});
+        options.frequency_penalty = one_of({0, 0, 0.5f, -0.5f});
+        options.seed = random();
+        for (uint32_t i = random() % 4; i > 0; --i)
+            options.logit_bias.push_back({int32_t(random() % 300), one_of({-100, -3, 2, 8})});
+        if (random() % 3 == 0) options.logit_bias.push_back({7, 5});
+        if (random() % 3 == 0) options.logit_bias.push_back({7, 1});
+        expect_same_choices(options, random);
+    }
 }
 
 }  // namespace

@@ -120,13 +120,17 @@ Status Scheduler::reply(ReplyRequest request, const EventSink& sink, std::vector
         std::atomic<bool>& cancelled;
         ~CancelOnExit() { cancelled.store(true, std::memory_order_relaxed); }
     } const leaving{*cancelled};
+    bool refused = false;
     for (std::unique_lock lock(box->mutex);;) {
         box->wake.wait(lock, [&] { return box->status || !box->events.empty(); });
         if (box->events.empty()) break;
-        const GenerationEvent event = std::move(box->events.front());
+        GenerationEvent event = std::move(box->events.front());
         box->events.pop_front();
         lock.unlock();
-        if (!sink(event)) cancelled->store(true, std::memory_order_relaxed);
+        // The scheduler may be ahead: what it made after the refusal is not wanted.
+        if (refused) event.finish = Finish::kCancelled;
+        if (!refused || event.kind == GenerationEvent::Kind::kEnd) refused |= !sink(event);
+        if (refused) cancelled->store(true, std::memory_order_relaxed);
         lock.lock();
     }
     if (output != nullptr) *output = std::move(box->ids);
@@ -358,7 +362,7 @@ bool Scheduler::preempt_after(const Reply& reply) {
 void Scheduler::compute() {
     tokens_.clear();
     sequences_.clear();
-    logit_rows_.clear();
+    wanted_.clear();
     int32_t writing = 0;
     for (auto& reply : running_) {
         if (reply->rows == 0) continue;
@@ -367,14 +371,12 @@ void Scheduler::compute() {
         tokens_.insert(tokens_.end(), reply->ids.begin() + known,
                        reply->ids.begin() + known + reply->rows);
         sequences_.push_back({&reply->sequence->cache(), first, reply->rows, known});
-        if (reply->rows == reply->pending()) logit_rows_.push_back(first + reply->rows - 1);
+        if (reply->rows == reply->pending()) want_logits(*reply, first + reply->rows - 1);
         if (reply->rows == 1) ++writing;
     }
     if (tokens_.empty()) return;
-    const auto vocabulary = static_cast<size_t>(model_.config().vocabulary);
-    logits_.resize(std::max(logits_.size(), logit_rows_.size() * vocabulary));
     const Clock::time_point start = Clock::now();
-    forward(model_.config(), device_, {tokens_, sequences_, logit_rows_}, logits_.data());
+    forward(model_.config(), device_, {tokens_, sequences_, wanted_});
     const auto rows = static_cast<int32_t>(tokens_.size());
     note_time(milliseconds_between(start, Clock::now()), writing, rows - writing);
     counts_.computed_tokens += static_cast<uint64_t>(rows);
@@ -384,15 +386,10 @@ void Scheduler::compute() {
         const auto known = reply->ids.begin() + reply->sequence->length();
         reply->sequence->note({known - reply->rows, known});
     }
-    size_t next = 0;
     for (auto& reply : running_) {
         if (reply->rows == 0) continue;
-        const bool is_read = reply->pending() == 0;
-        const std::span<float> logits =
-            is_read ? std::span(logits_).subspan(next++ * vocabulary, vocabulary)
-                    : std::span<float>();
         try {
-            deliver(*reply, logits);
+            deliver(*reply);
         } catch (const std::bad_alloc&) {
             fail(*reply, out_of_memory());
         }
@@ -400,19 +397,25 @@ void Scheduler::compute() {
     std::erase_if(running_, [](const auto& reply) { return reply->generation == nullptr; });
 }
 
-// What a step means for one reply; empty logits if its prompt is not read to the end.
-void Scheduler::deliver(Reply& reply, std::span<float> logits) {
+void Scheduler::want_logits(Reply& reply, int32_t row) {
+    const LogitWish wish = reply.generation->wish();
+    if (wish.all) reply.logits.resize(static_cast<size_t>(model_.config().vocabulary));
+    wanted_.push_back({row, wish, reply.logits.data(), &reply.best});
+}
+
+// What a step means for one reply.
+void Scheduler::deliver(Reply& reply) {
     Generation& generation = *reply.generation;
     if (!reply.is_answered) {
         generation.progress(reply.sequence->length(), static_cast<int32_t>(reply.ids.size()));
         if (generation.refused()) return finish(reply, Finish::kCancelled);
     }
-    if (logits.empty()) return;
+    if (reply.pending() > 0) return;
     if (!reply.is_answered) {
         reply.is_answered = true;
         reply.answered = Clock::now();
     }
-    const Result<int32_t> id = generation.next(logits);
+    const Result<int32_t> id = generation.next(reply.logits, reply.best);
     if (!id.ok()) return fail(reply, id.error());
     reply.ids.push_back(id.value());
     ++counts_.reply_tokens;

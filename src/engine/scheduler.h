@@ -89,8 +89,10 @@ class Scheduler {
         std::vector<int32_t> ids;            // the prompt and what was generated
         std::unique_ptr<Sequence> sequence;  // null while it waits
         bool was_started = false;
-        bool is_answered = false;  // the prompt has been read
-        int32_t rows = 0;          // in this step
+        bool is_answered = false;   // the prompt has been read
+        int32_t rows = 0;           // in this step
+        std::vector<float> logits;  // after its last id: all, if they are wished for, or a list
+        std::vector<Logit> best;
 
         int32_t pending() const { return static_cast<int32_t>(ids.size()) - sequence->length(); }
         bool goes_before(const Reply& other) const {
@@ -114,7 +116,8 @@ class Scheduler {
     void reserve_rows();
     bool preempt_after(const Reply& reply);
     void compute();
-    void deliver(Reply& reply, std::span<float> logits);
+    void want_logits(Reply& reply, int32_t row);
+    void deliver(Reply& reply);
     void finish(Reply& reply, Finish finish);
     void remember(const Reply& reply);
     void fail(Reply& reply, Error error);
@@ -140,9 +143,9 @@ class Scheduler {
     // The thread's own.
     Replies waiting_, running_;  // by priority and arrival
     SchedulerMetrics counts_;
-    std::vector<int32_t> tokens_, logit_rows_;
+    std::vector<int32_t> tokens_;
+    std::vector<WantedRow> wanted_;
     std::vector<BatchSequence> sequences_;
-    std::vector<float> logits_;
     double write_ms_ = 0;     // of a step that only writes replies
     double read_row_ms_ = 0;  // more for each row of a prompt; 0 = not known yet
     std::thread thread_;

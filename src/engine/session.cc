@@ -51,13 +51,12 @@ Status Session::start(std::span<const int32_t> ids, int32_t most) {
     return {};
 }
 
-Status Session::compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
-                        float* out) {
+Status Session::compute(std::span<const int32_t> tokens, std::span<const WantedRow> wanted) {
     const std::lock_guard lock(engine_->device_mutex());
     const auto count = static_cast<int32_t>(tokens.size());
     if (!sequence_->reserve(count)) return no_room();
     const BatchSequence sequence{&sequence_->cache(), 0, count, sequence_->length()};
-    forward(model().config(), *device_, {tokens, {&sequence, 1}, logit_rows}, out);
+    forward(model().config(), *device_, {tokens, {&sequence, 1}, wanted});
     sequence_->note(tokens);
     return {};
 }
@@ -70,11 +69,10 @@ Result<int32_t> Session::set_ids(std::span<const int32_t> ids) {
     const int32_t reused = sequence_->length();
     for (int32_t done = reused; done < total;) {
         const int32_t count = std::min(device_->batch_rows_max(), total - done);
-        const int32_t last_row = count - 1;
+        const WantedRow last = wanted_of_last(count);
         FACET_TRY(
             compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
-                    done + count == total ? std::span(&last_row, 1) : std::span<const int32_t>(),
-                    logits_.data()));
+                    done + count == total ? std::span(&last, 1) : std::span<const WantedRow>()));
         done += count;
     }
     return reused;
@@ -84,8 +82,8 @@ Status Session::append(int32_t id) {
     if (sequence_ == nullptr) FACET_TRY(start({}, 0));
     if (sequence_->length() >= context())
         return invalid_input(fmt::format("the context of {} is full", context()));
-    const int32_t row = 0;
-    return compute({&id, 1}, {&row, 1}, logits_.data());
+    const WantedRow last = wanted_of_last(1);
+    return compute({&id, 1}, {&last, 1});
 }
 
 void Session::forget() {
@@ -113,8 +111,10 @@ Status Session::logits_at(std::span<const int32_t> ids, std::span<const int32_t>
         for (size_t i = next; i < positions.size() && positions[i] < done + count; ++i) {
             rows.push_back(positions[i] - done);
         }
-        FACET_TRY(compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)), rows,
-                          out + next * static_cast<size_t>(model().config().vocabulary)));
+        const int32_t vocabulary = model().config().vocabulary;
+        FACET_TRY(
+            compute(ids.subspan(static_cast<size_t>(done), static_cast<size_t>(count)),
+                    want_all(rows, vocabulary, out + next * static_cast<size_t>(vocabulary))));
         next += rows.size();
         done += count;
     }

@@ -22,6 +22,8 @@ class Session {
 
     // Null if the device takes no times.
     const PhaseTimes* phase_times() const { return device_->phase_times(); }
+    // Null if the device does not count.
+    const HeadCounts* head_counts() const { return device_->head_counts(); }
     const LoadedModel& model() const { return engine_->model(); }
     int32_t context() const { return engine_->plan().context; }
 
@@ -33,8 +35,13 @@ class Session {
     Status append(int32_t id);
     // Drops what nobody uses of all that is known, so that the next call computes from nothing.
     void forget();
-    // Logits after the last id, [V]; may be changed in place.
+    // What is wanted of the last id's logits from the next call on: all, or less. What the wish
+    // refers to must stay until then.
+    void want(const LogitWish& wish) { wish_ = wish; }
+    // Logits after the last id, [V]; may be changed in place. Where all were wanted.
     std::span<float> logits() { return logits_; }
+    // Else: those that were (LogitWish), in order.
+    std::span<const Logit> best_logits() const { return best_logits_; }
 
     // Logits of chosen positions (ascending) of `ids`, out [positions, V]. The session holds `ids`
     // afterwards.
@@ -45,16 +52,21 @@ class Session {
     Status check_ids(std::span<const int32_t> ids) const;
     // Starts with what is known of `ids`, at most `most` of them.
     Status start(std::span<const int32_t> ids, int32_t most);
-    // Computes `tokens` behind what is held, with the logits of `logit_rows` (0 is the first token)
-    // into `out`.
-    Status compute(std::span<const int32_t> tokens, std::span<const int32_t> logit_rows,
-                   float* out);
+    // Computes `tokens` behind what is held, with the logits of `wanted` (row 0 is the first
+    // token).
+    Status compute(std::span<const int32_t> tokens, std::span<const WantedRow> wanted);
+    // What is wanted of the last of `count` tokens.
+    WantedRow wanted_of_last(int32_t count) {
+        return {count - 1, wish_, logits_.data(), &best_logits_};
+    }
     void drop_sequence();
 
     std::shared_ptr<Engine> engine_;
     Device* device_;
     std::unique_ptr<Sequence> sequence_;
+    LogitWish wish_;
     std::vector<float> logits_;
+    std::vector<Logit> best_logits_;
 };
 
 }  // namespace facet

@@ -13,11 +13,15 @@ double visible(const LayerConfig& layer, int32_t position) {
 
 }  // namespace
 
-TokenCost::TokenCost(const ModelConfig& config, const Weights& weights)
-    : config_(config), weight_bytes_(static_cast<double>(token_bytes(config, weights).total())) {}
+TokenCost::TokenCost(const ModelConfig& config, const Weights& weights) : config_(config) {
+    const TokenBytes bytes = token_bytes(config, weights);
+    head_bytes_ = static_cast<double>(bytes.head);
+    weight_bytes_ = static_cast<double>(bytes.total() - bytes.head);
+}
 
-double TokenCost::decode_bytes(int32_t position, std::span<const uint64_t> kv_row_bytes) const {
-    double bytes = weight_bytes_;
+double TokenCost::decode_bytes(int32_t position, std::span<const uint64_t> kv_row_bytes,
+                               double head_bytes) const {
+    double bytes = weight_bytes_ + head_bytes;
     for (size_t i = 0; i < config_.layers.size(); ++i)
         bytes += static_cast<double>(kv_row_bytes[i]) * visible(config_.layers[i], position);
     return bytes;

@@ -17,7 +17,10 @@ class TokenCost {
 
     // Bytes read to decode the token at a position: every weight it touches, and the KV it sees.
     //   kv_row_bytes  of one position, for each layer (DevicePlan)
-    double decode_bytes(int32_t position, std::span<const uint64_t> kv_row_bytes) const;
+    //   head_bytes    of the output head, all of which not every choice of a token needs
+    double decode_bytes(int32_t position, std::span<const uint64_t> kv_row_bytes,
+                        double head_bytes) const;
+    double whole_head_bytes() const { return head_bytes_; }
     // Operations to compute that token in a batch, without the head, which only the last token of a
     // prompt goes through. A multiply-add is two.
     double prefill_operations(int32_t position) const;
@@ -28,7 +31,8 @@ class TokenCost {
 
   private:
     const ModelConfig& config_;
-    double weight_bytes_;
+    double weight_bytes_;  // without the head
+    double head_bytes_;
 };
 
 }  // namespace facet

@@ -16,6 +16,7 @@
 
 #include "base/result.h"
 #include "model/kv_cache.h"
+#include "model/logits.h"
 #include "model/phase_times.h"
 
 namespace facet {
@@ -32,7 +33,7 @@ struct BatchSequence {
 struct Batch {
     std::span<const int32_t> tokens;           // [T]
     std::span<const BatchSequence> sequences;  // cover the rows in order
-    std::span<const int32_t> logit_rows;       // rows whose logits are wanted, ascending
+    std::span<const WantedRow> wanted;         // rows whose logits are wanted
 
     int32_t row_count() const { return static_cast<int32_t>(tokens.size()); }
 };
@@ -49,6 +50,15 @@ struct DevicePlan {
 // Bytes of weights that are ready, of all, while a device is made: first 0, last all of them, in
 // the thread that makes it. False cancels.
 using LoadProgress = std::function<bool(uint64_t done, uint64_t total)>;
+
+// What an output head has done since the device was made.
+struct HeadCounts {
+    int64_t rows = 0;            // that were wanted
+    int64_t estimated_rows = 0;  // of them in two stages: all logits estimated, few computed
+    int64_t complete_rows = 0;   // of these, where the estimates did not do
+    int64_t logits = 0;          // exact ones that were computed, in batches of any size
+    uint64_t bytes = 0;          // of its weights that were read
+};
 
 class Device {
   public:
@@ -72,8 +82,9 @@ class Device {
                                  const Batch& batch) = 0;  // x += attention; writes KV
     virtual void ffn_block(int32_t layer,
                            const Batch& batch) = 0;  // x = scale * (x + feed-forward)
-    // Logits of batch.logit_rows after the soft-cap, out [rows, V] f32.
-    virtual void logits(const Batch& batch, float* out) = 0;
+    // Answers batch.wanted. The values of a list are, bit for bit, those that the same row gives
+    // where all its logits are wished for, whatever else is in the batch.
+    virtual void logits(const Batch& batch) = 0;
 
     // The residual stream x [rows, D] of the batch in work, out of the device and into it: how
     // tests compare two devices block by block.
@@ -82,6 +93,8 @@ class Device {
 
     // Times since the device was made; null if it does not take any.
     virtual const PhaseTimes* phase_times() const { return nullptr; }
+    // Null if the device does not count.
+    virtual const HeadCounts* head_counts() const { return nullptr; }
 };
 
 }  // namespace facet

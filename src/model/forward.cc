@@ -22,7 +22,7 @@
 
 namespace facet {
 
-void forward(const ModelConfig& config, Device& device, const Batch& batch, float* logits) {
+void forward(const ModelConfig& config, Device& device, const Batch& batch) {
     for (const BatchSequence& sequence : batch.sequences) {
         FACET_CHECK(sequence.first_position == sequence.cache->length());
         FACET_CHECK(sequence.first_position + sequence.row_count <= sequence.cache->context());
@@ -33,7 +33,7 @@ void forward(const ModelConfig& config, Device& device, const Batch& batch, floa
         device.attention_block(layer, batch);
         device.ffn_block(layer, batch);
     }
-    if (!batch.logit_rows.empty()) device.logits(batch, logits);
+    if (!batch.wanted.empty()) device.logits(batch);
     for (const BatchSequence& sequence : batch.sequences)
         sequence.cache->advance(sequence.row_count);
 }

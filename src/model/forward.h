@@ -6,10 +6,8 @@
 
 namespace facet {
 
-// Computes one batch: writes the KV rows of every sequence, advances its cache, and gives the
-// logits of batch.logit_rows.
-//   logits [logit_rows, V] f32, overwritten; may be null if no row is wanted
-// The caller has checked ids, context and batch size.
-void forward(const ModelConfig& config, Device& device, const Batch& batch, float* logits);
+// Computes one batch: writes the KV rows of every sequence, advances its cache, and answers
+// batch.wanted. The caller has checked ids, context and batch size.
+void forward(const ModelConfig& config, Device& device, const Batch& batch);
 
 }  // namespace facet

@@ -21,6 +21,9 @@ float* kv_row(const KvCache& cache, int32_t layer, int64_t run, int32_t position
     return reinterpret_cast<float*>(cache.row(layer, run, position));
 }
 
+// Rows whose logits are computed together, out of which the answers are made.
+constexpr int64_t kLogitRows = 16;
+
 class ReferenceDevice : public Device {
   public:
     ReferenceDevice(const ModelConfig& config, const Weights& weights, ReferenceOptions options)
@@ -40,7 +43,7 @@ class ReferenceDevice : public Device {
     void embed(const Batch& batch) override;
     void attention_block(int32_t layer, const Batch& batch) override;
     void ffn_block(int32_t layer, const Batch& batch) override;
-    void logits(const Batch& batch, float* out) override;
+    void logits(const Batch& batch) override;
     void read_residual(int32_t rows, float* x) const override {
         std::copy_n(x_.data(), int64_t{rows} * config_.width, x);
     }
@@ -58,6 +61,7 @@ class ReferenceDevice : public Device {
     void dense_branch(int32_t layer, int64_t rows);
     void route(int32_t layer, int64_t rows);
     void expert_branch(int32_t layer, int64_t rows);
+    void logits(std::span<const WantedRow> wanted, const float* normed);
 
     // out [T, W.rows] = x [T, W.columns] W^T
     void multiply(const Matrix& matrix, const float* x, int64_t rows, float* out);
@@ -92,6 +96,7 @@ class ReferenceDevice : public Device {
     std::vector<float> chosen_weights_;                        // [T, experts used]
     std::vector<float> experts_;                               // [T, D] weighted sum
     std::vector<float> expert_hidden_;                         // [T * used, F of an expert]
+    std::vector<float> logits_;                                // [kLogitRows, V]
     ExpertGroups groups_;                                      // pairs of row and choice, by expert
     std::vector<std::vector<float>> row_scratch_;              // per thread: one decoded row
     std::vector<std::vector<float>>
@@ -437,19 +442,36 @@ void ReferenceDevice::expert_branch(int32_t index, int64_t rows) {
 
 // ---- head: logits = c tanh(E norm(x) / c)   [23]
 
-void ReferenceDevice::logits(const Batch& batch, float* out) {
+void ReferenceDevice::logits(const Batch& batch) {
     const int64_t width = config_.width;
-    const auto count = static_cast<int64_t>(batch.logit_rows.size());
+    const auto count = static_cast<int64_t>(batch.wanted.size());
     for (int64_t i = 0; i < count; ++i) {
-        rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
+        rms_norm(x_.data() + batch.wanted[static_cast<size_t>(i)].row * width,
                  weights_.output_norm.data(), config_.norm_epsilon, width,
                  normed_.data() + i * width);
     }
     show("final_norm", -1, normed_, count, width);
-    multiply(weights_.embedding, normed_.data(), count, out);
+    for (int64_t first = 0; first < count; first += kLogitRows)
+        logits(batch.wanted.subspan(static_cast<size_t>(first)), normed_.data() + first * width);
+}
+
+// The answers to the first few of `wanted`, whose final norms are `normed`.
+void ReferenceDevice::logits(std::span<const WantedRow> wanted, const float* normed) {
+    const auto vocabulary = static_cast<size_t>(config_.vocabulary);
+    const size_t count = std::min(wanted.size(), static_cast<size_t>(kLogitRows));
+    logits_.resize(count * vocabulary);
+    multiply(weights_.embedding, normed, static_cast<int64_t>(count), logits_.data());
     const float cap = config_.logit_softcap;
-    if (cap == 0) return;
-    for (int64_t i = 0; i < count * config_.vocabulary; ++i) out[i] = cap * std::tanh(out[i] / cap);
+    if (cap != 0)
+        for (float& logit : logits_) logit = cap * std::tanh(logit / cap);
+    for (size_t i = 0; i < count; ++i) {
+        const std::span<const float> row(logits_.data() + i * vocabulary, vocabulary);
+        if (wanted[i].wish.all) {
+            std::copy(row.begin(), row.end(), wanted[i].all);
+        } else {
+            answer_wish(wanted[i].wish, row, *wanted[i].best);
+        }
+    }
 }
 
 }  // namespace

@@ -45,8 +45,9 @@ struct Loaded {
             const BatchSequence sequence{&kv->cache, 0, int32_t(count), int32_t(done)};
             const int32_t row = int32_t(count) - 1;
             forward(config, *device,
-                    {std::span(ids).subspan(done, count), {&sequence, 1}, {&row, 1}},
-                    logits.data());
+                    {std::span(ids).subspan(done, count),
+                     {&sequence, 1},
+                     want_all({&row, 1}, config.vocabulary, logits.data())});
             done += count;
         }
         return logits;
@@ -85,7 +86,8 @@ TEST(ReferenceDevice, SequencesOfABatchDoNotSeeEachOther) {
     const int32_t rows[] = {19, 39};
     const auto vocabulary = size_t(model.config.vocabulary);
     std::vector<float> logits(2 * vocabulary);
-    forward(model.config, *model.device, {both, sequences, rows}, logits.data());
+    forward(model.config, *model.device,
+            {both, sequences, want_all(rows, model.config.vocabulary, logits.data())});
     EXPECT_TRUE(
         bit_equal({logits.begin(), logits.begin() + long(vocabulary)}, model.last_logits(a, 20)));
     EXPECT_TRUE(
