@@ -21,6 +21,7 @@ constexpr size_t kHugePage = size_t{2} << 20;
 
 Result<ZeroedMemory> ZeroedMemory::allocate(size_t bytes) { return map(bytes, 0); }
 Result<ZeroedMemory> ZeroedMemory::allocate_huge(size_t bytes) { return map_huge(bytes, 0); }
+Result<ZeroedMemory> ZeroedMemory::promise(size_t bytes) { return map(bytes, MAP_NORESERVE); }
 Result<ZeroedMemory> ZeroedMemory::promise_huge(size_t bytes) {
     return map_huge(bytes, MAP_NORESERVE);
 }

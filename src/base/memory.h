@@ -18,8 +18,9 @@ class ZeroedMemory {
     // The same in 2 MiB pages where the system has them, for what is read from end to end: weights
     // and KV.
     static Result<ZeroedMemory> allocate_huge(size_t bytes);
-    // The same as a promise: there may be more of it than the machine has, as long as no more is
+    // The same as promises: there may be more of it than the machine has, as long as no more is
     // written.
+    static Result<ZeroedMemory> promise(size_t bytes);
     static Result<ZeroedMemory> promise_huge(size_t bytes);
 
     ZeroedMemory(ZeroedMemory&& other) noexcept

@@ -8,6 +8,13 @@
 
 namespace facet {
 
+namespace {
+
+// Below, what is given back would be holes in huge pages, which the system fills again by itself.
+constexpr uint64_t kWorthHugePages = uint64_t{1} << 20;
+
+}  // namespace
+
 Status KvPool::allocate(const std::vector<Layer>& layers, const PerPart<int32_t>& pages) {
     pages_ = pages;
     for (const Layer& layer : layers) {
@@ -17,7 +24,9 @@ Status KvPool::allocate(const std::vector<Layer>& layers, const PerPart<int32_t>
     }
     for (const KvPart part : kKvParts) {
         const uint64_t bytes = page_bytes_[part] * static_cast<uint64_t>(pages_[part]);
-        memory_[part] = FACET_TRY(ZeroedMemory::promise_huge(bytes));
+        memory_[part] =
+            FACET_TRY(page_bytes_[part] < kWorthHugePages ? ZeroedMemory::promise(bytes)
+                                                          : ZeroedMemory::promise_huge(bytes));
     }
     return {};
 }
