@@ -65,6 +65,7 @@ class CpuDevice : public Device {
           pool_(options.threads),
           attention_(config, weights, kernels, options.kv, pool_.thread_count()) {
         make_frequencies();
+        make_router_scales();
         make_buffers();
     }
 
@@ -131,7 +132,22 @@ class CpuDevice : public Device {
         pool_.run(body);
         times_.end(last);
     }
+    // One over the root of the mean square of a row.
+    float inverse_rms(const float* x, int64_t n) const {
+        return 1.0f / std::sqrt(kernels_.sum_of_squares(x, n) / static_cast<float>(n) +
+                                config_.norm_epsilon);
+    }
+    // out = norm of x; weight may be null, out may be x.
+    void norm(const float* x, const float* weight, int64_t n, float* out) const {
+        kernels_.scale_row(x, inverse_rms(x, n), weight, n, out);
+    }
+    // x = (x + norm of branch) * factor.
+    void add_norm(const float* branch, const float* weight, int64_t n, float factor,
+                  float* x) const {
+        kernels_.add_row(branch, inverse_rms(branch, n), weight, n, factor, x);
+    }
     void make_frequencies();
+    void make_router_scales();
     void make_buffers();
     std::vector<float> buffer(int64_t width);
     Range my_part(int64_t count, int32_t thread) const {
@@ -146,6 +162,7 @@ class CpuDevice : public Device {
 
     // What one thread needs for itself.
     struct Thread {
+        std::vector<float> normed;       // [D] a row after a norm, until it is quantized
         std::vector<float> tile, tile2;  // [kColumnsMax, strip rows]
         std::vector<uint8_t> strips;     // mapped weights: a group's strips, packed
         TileRows gathered;               // [T, D] the rows of one expert
@@ -164,9 +181,12 @@ class CpuDevice : public Device {
     // Cosines and sines of each row's position, [T, h/2].
     std::vector<float> sliding_cosines_, sliding_sines_, global_cosines_, global_sines_;
 
-    std::vector<float> x_, normed_, normed2_, router_in_;  // [T, D]
-    TileRows input_, input2_, router_row_;                 // [T, D]
-    std::vector<float> query_, key_, value_, attended_;    // [T, H*h], [T, K*h]
+    std::vector<std::vector<float>>
+        router_scales_;  // by layer, [D] what router inputs are scaled by
+
+    std::vector<float> x_;                               // [T, D]
+    TileRows input_, input2_, router_row_;               // [T, D]
+    std::vector<float> query_, key_, value_, attended_;  // [T, H*h], [T, K*h]
     TileRows attention_row_;
     std::vector<float> branch_, dense_, experts_;  // [T, D]
     std::vector<float> hidden_, expert_hidden_;    // [T, F], [T * used, F of an expert]
@@ -188,6 +208,15 @@ void CpuDevice::make_frequencies() {
     }
 }
 
+// The scales of the columns and that of the whole row, in one.
+void CpuDevice::make_router_scales() {
+    const float row_scale = 1.0f / std::sqrt(static_cast<float>(config_.width));
+    for (const LayerWeights& layer : weights_.layers) {
+        router_scales_.push_back(layer.router_scale);
+        for (float& scale : router_scales_.back()) scale *= row_scale;
+    }
+}
+
 std::vector<float> CpuDevice::buffer(int64_t width) {
     const auto elements = static_cast<size_t>(width * batch_rows_);
     return std::vector<float>(elements);
@@ -196,8 +225,7 @@ std::vector<float> CpuDevice::buffer(int64_t width) {
 void CpuDevice::make_buffers() {
     const LayerSizes largest = largest_sizes(config_);
     const int32_t used = largest.experts_used;
-    for (auto* rows : {&x_, &normed_, &normed2_, &router_in_, &branch_, &dense_, &experts_})
-        *rows = buffer(config_.width);
+    for (auto* rows : {&x_, &branch_, &dense_, &experts_}) *rows = buffer(config_.width);
     for (auto* rows : {&query_, &attended_}) *rows = buffer(largest.query_width);
     for (auto* rows : {&key_, &value_}) *rows = buffer(largest.kv_width);
     hidden_ = buffer(largest.ffn_width);
@@ -222,6 +250,7 @@ void CpuDevice::make_buffers() {
     threads_.resize(static_cast<size_t>(pool_.thread_count()));
     for (Thread& thread : threads_) {
         const auto tile = static_cast<size_t>(kColumnsMax * kernels_.rows);
+        thread.normed.resize(static_cast<size_t>(config_.width));
         thread.tile.resize(tile);
         thread.tile2.resize(tile);
         thread.strips.resize(kStripsPerGroup * packed_.scratch_bytes());
@@ -353,10 +382,9 @@ void CpuDevice::attention_block(int32_t index, const Batch& batch) {
     attention_.begin(index, batch);
     run(Phase::kFfnNorm, [&](int32_t thread) {
         const Range mine = my_part(rows, thread);
+        float* normed = threads_[static_cast<size_t>(thread)].normed.data();
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            float* normed = normed_.data() + t * width;
-            rms_norm(x_.data() + t * width, weights.attention_norm.data(), config_.norm_epsilon,
-                     width, normed);
+            norm(x_.data() + t * width, weights.attention_norm.data(), width, normed);
             prepare(normed, t, 0, rows, input_, width);
         }
         end_phase(Phase::kAttentionNorm, thread);
@@ -381,24 +409,10 @@ void CpuDevice::attention_block(int32_t index, const Batch& batch) {
         multiply(packed.output, attention_row_, rows, branch_.data(), width, thread);
         end_phase(Phase::kAttentionOutput, thread);
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            float *branch = branch_.data() + t * width, *x = x_.data() + t * width;
-            rms_norm(branch, weights.post_attention_norm.data(), config_.norm_epsilon, width,
-                     branch);
-            for (int64_t i = 0; i < width; ++i) x[i] += branch[i];
+            add_norm(branch_.data() + t * width, weights.post_attention_norm.data(), width, 1,
+                     x_.data() + t * width);
         }
     });
-}
-
-// One head: norm, then rotation by the row's angles.
-void norm_and_rotate(float* head, const float* weight, float epsilon, int64_t size,
-                     const float* cosines, const float* sines) {
-    rms_norm(head, weight, epsilon, size, head);
-    const int64_t half = size / 2;
-    for (int64_t i = 0; i < half; ++i) {
-        const float a = head[i], b = head[i + half];
-        head[i] = a * cosines[i] - b * sines[i];
-        head[i + half] = b * cosines[i] + a * sines[i];
-    }
 }
 
 // Norms and rotations of this thread's share of (row, key head) pairs, and their keys and values
@@ -409,26 +423,25 @@ void CpuDevice::make_heads(const LayerConfig& layer, const LayerWeights& weights
     const int32_t group = layer.query_heads / layer.kv_heads;
     const float* cosines = (layer.sliding ? sliding_cosines_ : global_cosines_).data();
     const float* sines = (layer.sliding ? sliding_sines_ : global_sines_).data();
+    const auto norm_and_rotate = [&](float* vector, const std::vector<float>& weight, int64_t row) {
+        norm(vector, weight.data(), size, vector);
+        kernels_.rotate(vector, cosines + row * half, sines + row * half, half);
+    };
     for (const BatchSequence& sequence : batch.sequences) {
         const Range mine = my_part(int64_t{sequence.row_count} * layer.kv_heads, thread);
         for (int64_t item = mine.begin; item < mine.end; ++item) {
             const auto r = static_cast<int32_t>(item / layer.kv_heads),
                        head = static_cast<int32_t>(item % layer.kv_heads);
             const int64_t t = sequence.first_row + r;
-            const float *row_cosines = cosines + t * half, *row_sines = sines + t * half;
             for (int32_t q = head * group; q < (head + 1) * group; ++q) {
                 norm_and_rotate(query_.data() + t * layer.query_width() + q * size,
-                                weights.query_norm.data(), config_.norm_epsilon, size, row_cosines,
-                                row_sines);
+                                weights.query_norm, t);
             }
             float* key = key_.data() + t * layer.kv_width() + head * size;
             float* value = value_.data() + t * layer.kv_width() + head * size;
             // On global layers the value is the raw key, before norm and rotation.
-            rms_norm(layer.value_is_key ? key : value, nullptr, config_.norm_epsilon, size, value);
-            if (!attention_.is_shared(layer)) {
-                norm_and_rotate(key, weights.key_norm.data(), config_.norm_epsilon, size,
-                                row_cosines, row_sines);
-            }
+            norm(layer.value_is_key ? key : value, nullptr, size, value);
+            if (!attention_.is_shared(layer)) norm_and_rotate(key, weights.key_norm, t);
             attention_.store(index, sequence, r, head, key, value);
         }
     }
@@ -442,22 +455,20 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
     const PackedLayer& packed = packed_.layer(index);
     const int64_t rows = batch.row_count(), width = config_.width;
     const bool has_experts = layer.experts > 0;
-    const float router_scale = 1.0f / std::sqrt(static_cast<float>(width));
     run(Phase::kResidual, [&](int32_t thread) {
         const Range mine = my_part(rows, thread);
+        float* normed = threads_[static_cast<size_t>(thread)].normed.data();
         for (int64_t t = mine.begin; t < mine.end; ++t) {
             const float* x = x_.data() + t * width;
-            float* normed = normed_.data() + t * width;
-            rms_norm(x, weights.ffn_norm.data(), config_.norm_epsilon, width, normed);
-            prepare(normed, t, 0, rows, input_, width);
+            const float scale = inverse_rms(x, width);
+            const auto normed_to = [&](const std::vector<float>& weight, TileRows& to) {
+                kernels_.scale_row(x, scale, weight.data(), width, normed);
+                prepare(normed, t, 0, rows, to, width);
+            };
+            normed_to(weights.ffn_norm, input_);
             if (!has_experts) continue;
-            float *normed2 = normed2_.data() + t * width, *router = router_in_.data() + t * width;
-            rms_norm(x, weights.expert_norm.data(), config_.norm_epsilon, width, normed2);
-            prepare(normed2, t, 0, rows, input2_, width);
-            rms_norm(x, nullptr, config_.norm_epsilon, width, router);
-            for (int64_t i = 0; i < width; ++i)
-                router[i] *= weights.router_scale[static_cast<size_t>(i)] * router_scale;
-            prepare(router, t, 0, rows, router_row_, width);
+            normed_to(weights.expert_norm, input2_);
+            normed_to(router_scales_[static_cast<size_t>(index)], router_row_);
         }
         end_phase(Phase::kFfnNorm, thread);
         if (has_experts)
@@ -485,16 +496,14 @@ void CpuDevice::ffn_block(int32_t index, const Batch& batch) {
             end_phase(Phase::kExpertDown, thread);
         }
         for (int64_t t = mine.begin; t < mine.end; ++t) {
-            float *dense = dense_.data() + t * width, *x = x_.data() + t * width;
+            float* dense = dense_.data() + t * width;
             if (has_experts) {
-                float* experts = experts_.data() + t * width;
-                rms_norm(dense, weights.dense_post_norm.data(), config_.norm_epsilon, width, dense);
-                rms_norm(experts, weights.expert_post_norm.data(), config_.norm_epsilon, width,
-                         experts);
-                for (int64_t i = 0; i < width; ++i) dense[i] += experts[i];
+                norm(dense, weights.dense_post_norm.data(), width, dense);
+                add_norm(experts_.data() + t * width, weights.expert_post_norm.data(), width, 1,
+                         dense);
             }
-            rms_norm(dense, weights.ffn_post_norm.data(), config_.norm_epsilon, width, dense);
-            for (int64_t i = 0; i < width; ++i) x[i] = weights.output_scale * (x[i] + dense[i]);
+            add_norm(dense, weights.ffn_post_norm.data(), width, weights.output_scale,
+                     x_.data() + t * width);
         }
     });
 }
@@ -630,9 +639,9 @@ void CpuDevice::logits(const Batch& batch, float* out) {
     run(Phase::kHead, [&](int32_t thread) {
         const Range mine = my_part(count, thread);
         for (int64_t i = mine.begin; i < mine.end; ++i) {
-            float* normed = normed_.data() + i * width;
-            rms_norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
-                     weights_.output_norm.data(), config_.norm_epsilon, width, normed);
+            float* normed = threads_[static_cast<size_t>(thread)].normed.data();
+            norm(x_.data() + batch.logit_rows[static_cast<size_t>(i)] * width,
+                 weights_.output_norm.data(), width, normed);
             prepare(normed, i, 0, count, input_, width);
         }
         end_phase(Phase::kHead, thread);
@@ -671,14 +680,14 @@ Result<std::unique_ptr<Device>> make_cpu_device(const ModelConfig& config, const
 
 DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options) {
     const LayerSizes largest = largest_sizes(config);
-    // The buffers of make_buffers() for each row of a batch: values of 4 bytes, and quantized rows,
-    // which take 52 bytes for 32 columns.
+    // The buffers of make_buffers() for each row of a batch: values of 4 bytes (the router's input
+    // among them), and quantized rows, which take 52 bytes for 32 columns.
     const int64_t values =
-        7 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
+        5 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
         largest.ffn_width + largest.experts + 3 * largest.experts_used +
         int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
     const int32_t threads = threads_or_cores(options.threads);
-    const int64_t columns = (3 + threads) * int64_t{config.width} + largest.query_width +
+    const int64_t columns = (2 + threads) * int64_t{config.width} + largest.query_width +
                             largest.ffn_width +
                             int64_t{largest.experts_used} * largest.expert_width;
     const AttentionPlan attention = CpuAttention::plan(config, threads);
