@@ -771,11 +771,13 @@ DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options)
     const LayerSizes largest = largest_sizes(config);
     // The buffers of make_buffers() for each row of a batch: values of 4 bytes (the router's input
     // among them), and quantized rows, which take 52 bytes for 32 columns.
+    const int32_t threads = threads_or_cores(options.threads);
     const int64_t values =
         5 * int64_t{config.width} + 2 * largest.query_width + 2 * largest.kv_width +
-        largest.ffn_width + largest.experts + 3 * largest.experts_used +
+        largest.ffn_width + largest.experts + (2 + threads) * int64_t{largest.experts_used} +
         int64_t{largest.experts_used} * largest.expert_width + 4 * largest.head_size / 2;
-    const int32_t threads = threads_or_cores(options.threads);
+    const int64_t router_scales =
+        largest.experts > 0 ? int64_t{config.width} * config.layer_count() : 0;
     const int64_t columns = (2 + threads) * int64_t{config.width} + largest.query_width +
                             largest.ffn_width +
                             int64_t{largest.experts_used} * largest.expert_width;
@@ -783,7 +785,8 @@ DevicePlan plan_cpu_device(const ModelConfig& config, const CpuOptions& options)
     DevicePlan plan;
     plan.name = "cpu";
     plan.batch_rows = options.batch_rows;
-    plan.work_bytes = static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows) +
+    plan.work_bytes = static_cast<uint64_t>((4 * values + columns / 32 * 52) * options.batch_rows +
+                                            4 * router_scales) +
                       attention.bytes;
     plan.work_bytes_per_position = attention.bytes_per_position;
     for (const LayerConfig& layer : config.layers)
