@@ -32,7 +32,7 @@ struct Tile {
     float* scaled_sum32;      // [columns / 32, count] scale * sum of the codes
     int32_t* sum_pairs16;     // [columns / 32, count] sums of the codes of 16 columns, two halves
     int32_t* sum_pairs32;     // [columns / 64, count] the same of 32 columns
-    float* values;            // [columns, count] the rows unquantized, for float weights
+    float* values;            // [count, columns] the rows unquantized, for float weights
 };
 
 // out[t * rows + r] = inner product of row r of the strip and row t of the tile.
@@ -95,6 +95,18 @@ struct Kernels {
     // multiple of the group. Where one of the values of a group is not a number or infinite, their
     // scale is not finite.
     void (*quantize)(const float* x, int64_t columns, int group, const Tile& tile, int slot);
+
+    // Norms and rotations in the order of model/reference_math.h, every product and sum rounded; n
+    // and half are multiples of 16.
+    // The sum of the squares of x [n].
+    float (*sum_of_squares)(const float* x, int64_t n);
+    // out[i] = x[i] * scale * weight[i]; weight null: without. out may be x.
+    void (*scale_row)(const float* x, float scale, const float* weight, int64_t n, float* out);
+    // out[i] = (out[i] + x[i] * scale * weight[i]) * factor.
+    void (*add_row)(const float* x, float scale, const float* weight, int64_t n, float factor,
+                    float* out);
+    // Turns head [2 * half] in place: i and i + half together, by the angle of the i-th cosine.
+    void (*rotate)(float* head, const float* cosines, const float* sines, int64_t half);
 
     // out[i] = gelu(gate[i]) * up[i]; n a multiple of 16. gelu is the tanh approximation, within
     // 2e-7 of exact.

@@ -23,6 +23,7 @@
 //   subtract_f, divide, abs_f, max_f, minimum_f (b where a or b is not a number)
 //   multiply_add(a, b, c)       a * b + c in one rounding
 //   power_of_two(I)             2^i as float
+//   largest_lane(I), sum_of_lanes(I)    over all lanes
 //   bits(F)               the same bits as integers
 //   set_f16, put_f16      one half in memory, in all lanes; the reverse from a float
 //   zero_below(a, x, limit)     0 where x < limit, else a (also where x is not a number)
@@ -221,10 +222,9 @@ struct FormatQ2_K : FormatBase {
         return V::and_(V::load_bytes(p + (4 + 2 * b + g) * R), V::set(15));
     }
     I minimum_pair(int k) const {
-        return V::or_(
-            V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k) * R)),
-            V::template shift_left<16>(
-                V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k + 1) * R))));
+        return V::or_(V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k) * R)),
+                      V::template shift_left<16>(
+                          V::template shift_right<4>(V::load_bytes(p + (4 + 2 * k + 1) * R))));
     }
 };
 
@@ -400,8 +400,8 @@ inline void add_products(const I* w, const int8_t* codes, I* sum) {
         I* const into = kChains == 2 && j % 2 == 1 ? more : sum;
         for (int t = 0; t < kCount; ++t) {
             const int8_t* p = codes + 4 * (j * kCount + t);
-            into[t] = Format::kSigned ? V::dot_signed(into[t], w[j], p)
-                                      : V::dot_small(into[t], w[j], p);
+            into[t] =
+                Format::kSigned ? V::dot_signed(into[t], w[j], p) : V::dot_small(into[t], w[j], p);
         }
     }
     if constexpr (kChains == 2) {
@@ -458,7 +458,7 @@ void multiply_blocks(Strip strip, int64_t blocks, const Tile& tile, float* out, 
         open_codes(format, 0, w);
         for (int t = 0; t < kCount; ++t) {
             sum[t] = V::set(0);
-            if constexpr (kTooLarge<Format> > 0) {
+            if constexpr (kTooLarge < Format >> 0) {
                 sum[t] = V::template shift_left<kTooLarge<Format>>(
                     V::broadcast(tile.negative_sum32 + b * kCount + t));
             }
@@ -472,8 +472,8 @@ void multiply_blocks(Strip strip, int64_t blocks, const Tile& tile, float* out, 
         if constexpr (Format::kMinimum) {
             const F addend = format.addend();
             for (int t = 0; t < kCount; ++t) {
-                acc[t] = V::multiply_add(addend, V::set_f(tile.scaled_sum32[b * kCount + t]),
-                                         acc[t]);
+                acc[t] =
+                    V::multiply_add(addend, V::set_f(tile.scaled_sum32[b * kCount + t]), acc[t]);
             }
         }
     }
@@ -527,17 +527,16 @@ void multiply_super_blocks(Strip strip, int64_t blocks, const Tile& tile, float*
                     total[t] = V::multiply_add(V::to_float(sum[t]), scale, total[t]);
             }
         }
-        const int32_t* sum_pairs = (Format::kGroups == 1 ? tile.sum_pairs32 : tile.sum_pairs16) +
-                                   s * kPairs * kCount;
+        const int32_t* sum_pairs =
+            (Format::kGroups == 1 ? tile.sum_pairs32 : tile.sum_pairs16) + s * kPairs * kCount;
         const float* scales = tile.scale + s * 8 * kCount;
         if constexpr (Format::kOffset > 0) {
             I excess[kCount];
             multiply_sums<kCount, kPairs>([&](int k) { return format.scale_pair(k); }, sum_pairs,
                                           excess);
             for (int t = 0; t < kCount; ++t) {
-                total[t] =
-                    V::subtract_f(total[t],
-                                  V::to_float(V::template shift_left<Format::kOffset>(excess[t])));
+                total[t] = V::subtract_f(
+                    total[t], V::to_float(V::template shift_left<Format::kOffset>(excess[t])));
             }
         }
         F value[kCount];
@@ -552,8 +551,8 @@ void multiply_super_blocks(Strip strip, int64_t blocks, const Tile& tile, float*
                 value[t] = V::multiply_add(V::to_float(minimum[t]), dmin, value[t]);
         }
         for (int t = 0; t < kCount; ++t) {
-            V::store_f(out + t * R, V::multiply_add(value[t], V::set_f(scales[t]),
-                                                    V::load_f(out + t * R)));
+            V::store_f(out + t * R,
+                       V::multiply_add(value[t], V::set_f(scales[t]), V::load_f(out + t * R)));
         }
     }
 }
@@ -582,7 +581,7 @@ void multiply_floats(const uint8_t* strip, int64_t columns, const Tile& tile, fl
         const F w = Format::load(strip + c * R * Format::kBytes);
         if (next != nullptr) __builtin_prefetch(next + c * R * Format::kBytes, 0, 2);
         for (int t = 0; t < kCount; ++t) {
-            acc[t] = V::multiply_add(w, V::set_f(tile.values[c * kCount + t]), acc[t]);
+            acc[t] = V::multiply_add(w, V::set_f(tile.values[t * columns + c]), acc[t]);
         }
     }
     for (int t = 0; t < kCount; ++t) V::store_f(out + t * R, acc[t]);
@@ -703,24 +702,15 @@ inline float largest_lane(F a) {
 inline float largest_magnitude(const float* x, int n) {
     I largest = V::set(0);
     for (int i = 0; i < n; i += R) largest = V::max_i(largest, V::bits(V::abs_f(V::load_f(x + i))));
-    int32_t lanes[R];
-    V::store(lanes, largest);
-    for (int i = 1; i < R; ++i) lanes[0] = lanes[i] > lanes[0] ? lanes[i] : lanes[0];
+    const int32_t lane = V::largest_lane(largest);
     float magnitude;
-    __builtin_memcpy(&magnitude, lanes, 4);
+    __builtin_memcpy(&magnitude, &lane, 4);
     return magnitude;
 }
 
-// Sum of the codes of columns [16 * i, 16 * i + 16) of one block.
-inline int32_t sum_of_16(const int8_t* codes) {
-    int32_t sum = 0;
-    for (int i = 0; i < 16; ++i) sum += codes[i];
-    return sum;
-}
-
 inline int32_t halves(int32_t low, int32_t high) {
-    return static_cast<int32_t>((static_cast<uint32_t>(low) & 0xffff) |
-                                static_cast<uint32_t>(high) << 16);
+    return static_cast<int32_t>((static_cast<uint32_t>(low) & 0xffff) | static_cast<uint32_t>(high)
+                                                                            << 16);
 }
 
 // One scale for `group` columns, a multiple of 32; sums for each 32.
@@ -731,14 +721,21 @@ inline void quantize_group(const float* x, int64_t block, int group, const Tile&
     const F inverse = V::set_f(magnitude > 1e-30f ? 127.0f / magnitude : 0.0f);
     for (int b = 0; b < group / 32; ++b, x += 32, ++block) {
         int8_t bytes[32];
-        for (int i = 0; i < 32; i += R) {
-            // Only what is not a number is below -127.
-            const I code = V::round_to_int(V::multiply(V::load_f(x + i), inverse));
-            V::store_bytes(bytes + i, V::max_i(code, V::set(-127)));
+        int32_t sums[2];  // of 16 columns
+        for (int half = 0; half < 2; ++half) {
+            I sum = V::set(0);
+            for (int i = 16 * half; i < 16 * half + 16; i += R) {
+                // Only what is not a number is below -127.
+                const I code =
+                    V::max_i(V::round_to_int(V::multiply(V::load_f(x + i), inverse)), V::set(-127));
+                V::store_bytes(bytes + i, code);
+                sum = V::add(sum, code);
+            }
+            sums[half] = V::sum_of_lanes(sum);
         }
         int8_t* to = tile.codes + (8 * block * count + slot) * 4;
         for (int j = 0; j < 8; ++j) __builtin_memcpy(to + 4 * j * count, bytes + 4 * j, 4);
-        const int32_t low = sum_of_16(bytes), high = sum_of_16(bytes + 16);
+        const int32_t low = sums[0], high = sums[1];
         const int64_t at = block * count + slot;
         tile.scale[at] = scale;
         tile.negative_sum32[at] = -(low + high);
@@ -746,15 +743,61 @@ inline void quantize_group(const float* x, int64_t block, int group, const Tile&
         tile.sum_pairs16[at] = halves(low, high);
         // The half of its pair that belongs to this block.
         const auto both = static_cast<int16_t>(low + high);
-        __builtin_memcpy(reinterpret_cast<char*>(tile.sum_pairs32 + block / 2 * count + slot) +
-                             2 * (block % 2),
-                         &both, 2);
+        __builtin_memcpy(
+            reinterpret_cast<char*>(tile.sum_pairs32 + block / 2 * count + slot) + 2 * (block % 2),
+            &both, 2);
     }
 }
 
 void quantize_row(const float* x, int64_t columns, int group, const Tile& tile, int slot) {
-    for (int64_t c = 0; c < columns; c += group)
-        quantize_group(x + c, c / 32, group, tile, slot);
+    for (int64_t c = 0; c < columns; c += group) quantize_group(x + c, c / 32, group, tile, slot);
+}
+
+// ---- norms and rotations
+
+// As dot() of the reference: 16 partial sums, then those in order.
+float sum_of_squares(const float* x, int64_t n) {
+    F sums[kParts];
+    for (int part = 0; part < kParts; ++part) sums[part] = V::set_f(0);
+    for (int64_t i = 0; i < n; i += 16) {
+        for (int part = 0; part < kParts; ++part) {
+            const F a = V::load_f(x + i + part * R);
+            sums[part] = V::add_f(sums[part], V::multiply(a, a));
+        }
+    }
+    float lanes[16], sum = 0;
+    for (int part = 0; part < kParts; ++part) V::store_f(lanes + part * R, sums[part]);
+    for (int i = 0; i < 16; ++i) sum += lanes[i];
+    return sum;
+}
+
+void scale_row(const float* x, float scale, const float* weight, int64_t n, float* out) {
+    const F all = V::set_f(scale);
+    if (weight == nullptr) {
+        for (int64_t i = 0; i < n; i += R) V::store_f(out + i, V::multiply(V::load_f(x + i), all));
+        return;
+    }
+    for (int64_t i = 0; i < n; i += R) {
+        V::store_f(out + i, V::multiply(V::multiply(V::load_f(x + i), all), V::load_f(weight + i)));
+    }
+}
+
+void add_row(const float* x, float scale, const float* weight, int64_t n, float factor,
+             float* out) {
+    const F all = V::set_f(scale), last = V::set_f(factor);
+    for (int64_t i = 0; i < n; i += R) {
+        const F scaled = V::multiply(V::multiply(V::load_f(x + i), all), V::load_f(weight + i));
+        V::store_f(out + i, V::multiply(V::add_f(V::load_f(out + i), scaled), last));
+    }
+}
+
+void rotate(float* head, const float* cosines, const float* sines, int64_t half) {
+    for (int64_t i = 0; i < half; i += R) {
+        const F a = V::load_f(head + i), b = V::load_f(head + half + i);
+        const F cosine = V::load_f(cosines + i), sine = V::load_f(sines + i);
+        V::store_f(head + i, V::subtract_f(V::multiply(a, cosine), V::multiply(b, sine)));
+        V::store_f(head + half + i, V::add_f(V::multiply(b, cosine), V::multiply(a, sine)));
+    }
 }
 
 // ---- exponential and GELU
@@ -874,6 +917,10 @@ constexpr Kernels kTable = {
      strip_kernel<FormatIQ4_NL, false>, strip_kernel<FormatIQ4_XS, false>,
      strip_kernel<FormatMXFP4, false>},
     quantize_row,
+    sum_of_squares,
+    scale_row,
+    add_row,
+    rotate,
     gelu_multiply,
     add_scaled,
     soft_cap,

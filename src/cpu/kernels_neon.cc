@@ -78,6 +78,8 @@ struct V {
     static I multiply_int(I a, I b) { return vmulq_s32(a, b); }
     static I max_i(I a, I b) { return vmaxq_s32(a, b); }
     static I min_i(I a, I b) { return vminq_s32(a, b); }
+    static int32_t largest_lane(I a) { return vmaxvq_s32(a); }
+    static int32_t sum_of_lanes(I a) { return vaddvq_s32(a); }
     static I bits(F a) { return vreinterpretq_s32_f32(a); }
     static void store_bytes(int8_t* p, I a) {
         const int16x4_t halves = vmovn_s32(a);

@@ -123,6 +123,16 @@ struct V {
     static I min_i(I a, I b) {
         return each<I>([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
     }
+    static int32_t largest_lane(I a) {
+        int32_t largest = a.lane[0];
+        for (const int32_t lane : a.lane) largest = lane > largest ? lane : largest;
+        return largest;
+    }
+    static int32_t sum_of_lanes(I a) {
+        int32_t sum = 0;
+        for (const int32_t lane : a.lane) sum += lane;
+        return sum;
+    }
     static I bits(F a) {
         return each<I>([&](int i) { return static_cast<int32_t>(bits_of(a.lane[i])); });
     }

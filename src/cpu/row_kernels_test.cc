@@ -1,6 +1,6 @@
-// The kernels that work on rows of activations (quantization, soft cap, GELU) with inputs chosen to
-// break them: values that are no numbers, infinities, ties, subnormals, odd sizes and addresses.
-// Those of attention are in attention_kernels_test.cc.
+// The kernels that work on rows of activations (quantization, norms, soft cap, GELU) with inputs
+// chosen to break them: values that are no numbers, infinities, ties, subnormals, odd sizes and
+// addresses. Those of attention are in attention_kernels_test.cc.
 //
 // What is not a number is never made into one: it reaches the logits, where the sampler reports it.
 #include <gtest/gtest.h>
@@ -9,6 +9,7 @@
 #include <cmath>
 
 #include "cpu/kernels_testing.h"
+#include "model/reference_math.h"
 
 namespace facet::cpu {
 namespace {
@@ -132,6 +133,78 @@ TEST(QuantizeKernel, ZerosAndTheTiniestValuesAreZero) {
                 EXPECT_LE(row.scale(0), 1e-40f) << table->name;
                 EXPECT_EQ(row.scaled_sum(0), 0) << table->name;
             }
+        }
+    }
+}
+
+// ---- norms and rotations
+
+// The norm of x by a table's kernels, as the device puts them together.
+std::vector<float> norm(const Kernels& table, const std::vector<float>& x, const float* weight) {
+    const auto n = int64_t(x.size());
+    const float scale = 1.0f / std::sqrt(table.sum_of_squares(x.data(), n) / float(n) + 1e-6f);
+    std::vector<float> out(x.size());
+    table.scale_row(x.data(), scale, weight, n, out.data());
+    return out;
+}
+
+TEST(NormKernels, GiveTheBitsOfTheReference) {
+    random_source.seed(21);
+    for (const size_t n : {16, 32, 48, 256, 2816}) {
+        std::vector<float> x(n), weight(n), expected(n);
+        for (size_t i = 0; i < n; ++i) x[i] = 1e3f * random_normal(), weight[i] = random_normal();
+        for (const float* w : std::initializer_list<const float*>{nullptr, weight.data()}) {
+            rms_norm(x.data(), w, 1e-6f, int64_t(n), expected.data());
+            for (const Kernels* table : tested_kernels())
+                EXPECT_EQ(norm(*table, x, w), expected) << table->name << n;
+        }
+    }
+}
+
+TEST(NormKernels, AddARowAndScaleTheSum) {
+    random_source.seed(22);
+    std::vector<float> x(48), weight(48), sum(48), expected(48);
+    for (size_t i = 0; i < x.size(); ++i) {
+        x[i] = random_normal(), weight[i] = random_normal(), sum[i] = random_normal();
+        const float scaled = x[i] * 0.3f * weight[i];
+        expected[i] = (sum[i] + scaled) * 0.7f;
+    }
+    for (const Kernels* table : tested_kernels()) {
+        auto found = sum;
+        table->add_row(x.data(), 0.3f, weight.data(), 48, 0.7f, found.data());
+        EXPECT_EQ(found, expected) << table->name;
+    }
+}
+
+TEST(NormKernels, OneBrokenValueBreaksTheWholeRow) {
+    for (const Kernels* table : tested_kernels()) {
+        for (const float broken : {NAN, INFINITY}) {
+            for (size_t at = 0; at < 32; ++at) {
+                std::vector<float> x(32, 1.0f);
+                x[at] = broken;
+                EXPECT_TRUE(std::isnan(norm(*table, x, nullptr)[at])) << table->name << at;
+                EXPECT_FALSE(std::isfinite(table->sum_of_squares(x.data(), 32)));
+            }
+        }
+    }
+}
+
+TEST(RotationKernel, GivesTheBitsOfTheReference) {
+    random_source.seed(23);
+    for (const size_t half : {16, 128, 256}) {
+        std::vector<float> head(2 * half), frequencies(half), cosines(half), sines(half);
+        for (float& value : head) value = random_normal();
+        for (size_t i = 0; i < half; ++i) {
+            frequencies[i] = std::pow(0.01f, float(i) / float(half));
+            cosines[i] = std::cos(77.0f * frequencies[i]);
+            sines[i] = std::sin(77.0f * frequencies[i]);
+        }
+        auto expected = head;
+        rope(expected.data(), frequencies.data(), 77, int64_t(2 * half));
+        for (const Kernels* table : tested_kernels()) {
+            auto found = head;
+            table->rotate(found.data(), cosines.data(), sines.data(), int64_t(half));
+            EXPECT_EQ(found, expected) << table->name << half;
         }
     }
 }

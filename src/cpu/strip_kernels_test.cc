@@ -81,7 +81,7 @@ class ChosenTile {
         int16_t sums[2] = {};
         for (int64_t c = 32 * block; c < 32 * block + 32; ++c) {
             sums[c % 32 / 16] = int16_t(sums[c % 32 / 16] + code(c, t));
-            tile_.values[c * tile_.count + t] = scale(block, t) * float(code(c, t));
+            tile_.values[t * columns_ + c] = scale(block, t) * float(code(c, t));
         }
         const auto both = int16_t(sums[0] + sums[1]);
         const int64_t at = block * tile_.count + t, at_pair = block / 2 * tile_.count + t;

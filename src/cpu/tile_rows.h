@@ -4,6 +4,7 @@
 // written and read as part of the same run.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <vector>
@@ -106,7 +107,7 @@ class TileCut {
 
 // Writes x [columns] unquantized as row `slot` of the tile.
 inline void store_values(const float* x, int64_t columns, const Tile& tile, int slot) {
-    for (int64_t c = 0; c < columns; ++c) tile.values[c * tile.count + slot] = x[c];
+    std::copy_n(x, columns, tile.values + slot * columns);
 }
 
 // Copies row `from_slot` of one tile to row `to_slot` of another, codes and all that belongs to
@@ -129,9 +130,7 @@ inline void copy_codes(const Tile& from, int from_slot, const Tile& to, int to_s
 
 inline void copy_values(const Tile& from, int from_slot, const Tile& to, int to_slot,
                         int64_t columns) {
-    for (int64_t c = 0; c < columns; ++c) {
-        to.values[c * to.count + to_slot] = from.values[c * from.count + from_slot];
-    }
+    std::copy_n(from.values + from_slot * columns, columns, to.values + to_slot * columns);
 }
 
 }  // namespace facet::cpu

@@ -62,6 +62,18 @@ struct Vector256 {
     static I multiply_int(I a, I b) { return _mm256_mullo_epi32(a, b); }
     static I max_i(I a, I b) { return _mm256_max_epi32(a, b); }
     static I min_i(I a, I b) { return _mm256_min_epi32(a, b); }
+    static int32_t largest_lane(I a) {
+        const __m128i four =
+            _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+        const __m128i two = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+        return _mm_cvtsi128_si32(_mm_max_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+    }
+    static int32_t sum_of_lanes(I a) {
+        const __m128i four =
+            _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+        const __m128i two = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+        return _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32(two, 0xb1)));
+    }
     static I bits(F a) { return _mm256_castps_si256(a); }
     static void store_bytes(int8_t* p, I a) {
         const __m128i halves =

@@ -60,6 +60,8 @@ struct Vector512 {
     static I multiply_int(I a, I b) { return _mm512_mullo_epi32(a, b); }
     static I max_i(I a, I b) { return _mm512_max_epi32(a, b); }
     static I min_i(I a, I b) { return _mm512_min_epi32(a, b); }
+    static int32_t largest_lane(I a) { return _mm512_reduce_max_epi32(a); }
+    static int32_t sum_of_lanes(I a) { return _mm512_reduce_add_epi32(a); }
     static I bits(F a) { return _mm512_castps_si512(a); }
     static void store_bytes(int8_t* p, I a) {
         _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a));

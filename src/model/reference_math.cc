@@ -55,13 +55,13 @@ void softmax(float* x, int64_t n) {
 }
 
 void top_k(const float* values, int32_t n, int32_t k, int32_t* indices) {
-    for (int32_t rank = 0; rank < k; ++rank) {
-        int32_t best = -1;
-        for (int32_t i = 0; i < n; ++i) {
-            const bool taken = std::find(indices, indices + rank, i) != indices + rank;
-            if (!taken && (best < 0 || values[i] > values[best])) best = i;
-        }
-        indices[rank] = best;
+    int32_t count = 0;
+    for (int32_t i = 0; i < n; ++i) {
+        if (count == k && !(values[i] > values[indices[k - 1]])) continue;
+        int32_t rank = count < k ? count++ : k - 1;
+        for (; rank > 0 && values[i] > values[indices[rank - 1]]; --rank)
+            indices[rank] = indices[rank - 1];
+        indices[rank] = i;
     }
 }
 

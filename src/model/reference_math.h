@@ -28,7 +28,7 @@ void rope(float* head, const float* frequencies, int32_t position, int64_t n);
 // In place: exp(x - max) / sum, over n values.
 void softmax(float* x, int64_t n);
 
-// The k largest of n values, largest first, the lower index first among equals.
+// The k largest of n values (1 <= k <= n), largest first, the lower index first among equals.
 void top_k(const float* values, int32_t n, int32_t k, int32_t* indices);
 
 // The experts of one row and their weights [used]: the most probable ones, their probabilities made
