@@ -198,7 +198,8 @@ void facet_model_close(facet_model* model);
  *          "weights_bytes", "work_bytes",
  *          "kv_bytes": keys and values of one conversation that fills the context, in
  *          "kv_sliding_bytes" and "kv_global_bytes"; "kv_budget_bytes": of all conversations,
- *          "total_bytes", "available_bytes": what the machine has left,
+ *          "total_bytes": with one conversation, "limit_bytes": with all,
+ *          "available_bytes": what the machine has left,
  *          "fits": whether the weights and one full conversation do}; for facet_free()
  *
  * Reads the file's header only. Threads: any. Errors: as facet_model_open(), but CANCELLED. */
@@ -207,8 +208,9 @@ facet_status facet_model_plan(const char* path, const facet_model_options* optio
 /* What is open.
  *
  *   json  {"name", "variant", "context_length": the model's own limit, "vocabulary", "device",
- *          "memory_plan": as facet_model_plan(), "warnings": [texts]}; device and plan are null
- *          with vocab_only; for facet_free()
+ *          "context": tokens that one conversation may have here, "memory_plan": as
+ *          facet_model_plan(), "warnings": [texts]}; for facet_free(). With vocab_only, device,
+ *          context and plan are null
  *
  * Threads: any. Errors: null arguments. */
 facet_status facet_model_info(const facet_model* model, char** json);
@@ -225,6 +227,8 @@ int32_t facet_model_vocabulary_size(const facet_model* model);
  *          memory, "dropped_pages": of remembered conversations,
  *          "running", "waiting": replies now, "kv_used_bytes", "kv_budget_bytes",
  *          "saved_files", "saved_bytes": in cache_dir}; for facet_free()
+ *
+ * They are as of the last step, so a reply may end before it is counted.
  *
  * Threads: any, and it does not wait for a reply. Errors: null arguments, vocab_only. */
 facet_status facet_model_metrics(const facet_model* model, char** json);
