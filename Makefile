@@ -26,6 +26,8 @@ install:         ## program, library, headers and manuals to PREFIX (/usr/local)
 	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@cmake --build $(BUILD) --target facet facet_shared facet_static -j $(JOBS) 1>&2
 	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+	@# So that programs find the library; not for a copy that is only staged.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 test:            ## build and run every test
 	@scripts/install_packages.sh build test
