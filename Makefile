@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' 2>/dev/null)
 
-.PHONY: run build install test eval asan tsan test-isa bench fuzz format format-check clean help
+.PHONY: run build test eval asan tsan test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -21,6 +21,7 @@ build:           ## the program: build/facet
 	@cmake --build $(BUILD) --target facet -j $(JOBS) 1>&2
 
 PREFIX := /usr/local
+.PHONY: install
 install:         ## program, library, headers and manuals to PREFIX (/usr/local), below DESTDIR if given
 	@scripts/install_packages.sh build
 	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
