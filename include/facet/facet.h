@@ -257,7 +257,8 @@ typedef void (*facet_line_fn)(const char* line, void* user);
  *   path           may be null with "synthetic"
  *   model_options  may be null
  *   options_json   {"prompt": [512], "generate": [64], "depth": [0], "repetitions": 5: lengths and
- *                  runs of the tests, "synthetic": "26b-a4b": instead of a file a model of that
+ *                  runs of the tests, "largest": 64: how many of the largest logits a decoded token
+ *                  asks for, 0 for all, "synthetic": "26b-a4b": instead of a file a model of that
  *                  shape, "type": "Q4_K_M": with random weights of that mix of types}; all
  *                  optional, and so is the text, which may be null
  *   on_line        may be null; called in the thread of the call
