@@ -5,7 +5,7 @@
 BUILD := build
 CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
-FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' 2>/dev/null)
+FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' 2>/dev/null)
 
 .PHONY: run build test eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
 
@@ -19,6 +19,16 @@ build:           ## the program: build/facet
 	@scripts/install_packages.sh build
 	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=OFF > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
 	@cmake --build $(BUILD) --target facet -j $(JOBS) 1>&2
+
+PREFIX := /usr/local
+.PHONY: install
+install:         ## program, library, headers and manuals to PREFIX (/usr/local), below DESTDIR if given
+	@scripts/install_packages.sh build
+	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) > $(BUILD).log 2>&1 || { cat $(BUILD).log; exit 1; }
+	@cmake --build $(BUILD) --target facet facet_shared facet_static -j $(JOBS) 1>&2
+	@DESTDIR=$(DESTDIR) cmake --install $(BUILD)
+	@# So that programs find the library; not for a copy that is only staged.
+	@[ -n "$(DESTDIR)" ] || [ "$$(id -u)" -ne 0 ] || ldconfig
 
 test:            ## build and run every test
 	@scripts/install_packages.sh build test

@@ -1,5 +1,5 @@
-// See model_file.h. FACET_MODELS_DIR is set by the build; an installed program finds its models
-// next to itself.
+// See model_file.h. An installed program finds its models next to itself, one that was just built
+// in FACET_MODELS_DIR, which the build sets.
 #include "model_file.h"
 
 #include <fmt/format.h>
@@ -25,8 +25,8 @@ Result<std::string> find_model_file(const std::string& asked) {
 
     std::error_code ignored;
     const auto program = std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-    for (const auto& folder : {std::filesystem::path(FACET_MODELS_DIR), program / "../models",
-                               program / "../share/facet/models"}) {
+    for (const auto& folder : {program / "../share/facet/models",
+                               std::filesystem::path(FACET_MODELS_DIR), program / "../models"}) {
         const auto path = (folder / kDemoModel).lexically_normal();
         if (!std::filesystem::is_regular_file(path, ignored)) continue;
         note("using the demo model, a toy that knows a few things; use -m FILE for a real one");

@@ -10,7 +10,7 @@ wanted=""
 for group in "$@"; do
     case $group in
         build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev libxxhash-dev" ;;
-        test) wanted="$wanted libgtest-dev" ;;
+        test) wanted="$wanted libgtest-dev mandoc" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
         fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
         isa) wanted="$wanted googletest qemu-user g++-aarch64-linux-gnu" ;;

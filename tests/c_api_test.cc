@@ -234,6 +234,56 @@ TEST(CApi, SessionsOfOneModelRunInSeveralThreads) {
     for (const std::string& answer : answers) EXPECT_EQ(answer, "7 + 5 = 12.");
 }
 
+// Programs that were built against an older header of the same library name hand in structs of this
+// size: a new member takes reserved words (COMPATIBILITY in facet.h).
+TEST(CApi, StructsOfOptionsKeepTheirSize) {
+    EXPECT_EQ(sizeof(facet_model_options), 168u);
+    EXPECT_EQ(sizeof(facet_session_options), 48u);
+    EXPECT_EQ(sizeof(facet_generation_options), 152u);
+    EXPECT_EQ(sizeof(facet_logit_bias), 8u);
+}
+
+TEST(CApi, ReservedWordsMustBeZero) {
+    facet_model_options model_options = facet_model_options_default();
+    model_options.reserved[7] = 1;
+    facet_model* model = nullptr;
+    EXPECT_EQ(facet_model_open(kDemoModel, &model_options, &model), FACET_ERROR_INVALID);
+    EXPECT_NE(std::string(facet_last_error()).find("reserved"), std::string::npos);
+    Handles handles;
+    facet_session_options session_options = facet_session_options_default();
+    session_options.reserved[0] = 1;
+    facet_session* session = nullptr;
+    EXPECT_EQ(facet_session_create(handles.model, &session_options, &session), FACET_ERROR_INVALID);
+    facet_request* request = nullptr;
+    EXPECT_EQ(facet_request_start(handles.model, kSum, nullptr, &session_options, nullptr, nullptr,
+                                  &request),
+              FACET_ERROR_INVALID);
+    facet_generation_options options = facet_generation_options_default();
+    options.reserved[3] = 1;
+    EXPECT_EQ(facet_session_chat(handles.session, kSum, &options, nullptr, nullptr),
+              FACET_ERROR_INVALID);
+}
+
+TEST(CApi, WaitingForARequestDoesNotCancelIt) {
+    Handles handles;
+    std::string text;
+    facet_request* request = nullptr;
+    ASSERT_EQ(
+        facet_request_start(handles.model, kSum, nullptr, nullptr, collect_text, &text, &request),
+        FACET_OK);
+    facet_request_wait(request);
+    EXPECT_EQ(text, "7 + 5 = 12.");
+    facet_request_wait(request);
+    facet_request_free(request);
+    facet_request_wait(nullptr);
+}
+
+TEST(CApi, TheVocabularySizeIsTheInfos) {
+    Handles handles;
+    EXPECT_EQ(facet_model_vocabulary_size(handles.model), 5120);
+    EXPECT_EQ(facet_model_vocabulary_size(nullptr), 0);
+}
+
 TEST(CApi, ALoadedFileWithoutTokenizerStillComputes) {
     EditedModel edited(kMoeModel);
     edited.erase("tokenizer.ggml.tokens");

@@ -18,6 +18,7 @@ Result<EngineOptions> engine_options_of(const facet_model_options* from) {
     EngineOptions all;
     ModelOptions& options = all.model;
     if (from == nullptr) return all;
+    FACET_TRY(c_api::check_reserved(from->reserved, "facet_model_options"));
     if (from->device != nullptr) options.device.name = from->device;
     if (from->isa != nullptr) options.device.isa = from->isa;
     const std::string kv = from->kv != nullptr ? from->kv : "f16";
@@ -164,6 +165,10 @@ facet_status facet_model_info(const facet_model* model, char** json) {
         *json = copy_text(info.dump());
         return {};
     });
+}
+
+int32_t facet_model_vocabulary_size(const facet_model* model) {
+    return model != nullptr ? model->engine->model().vocabulary_size() : 0;
 }
 
 facet_status facet_tokenize(const facet_model* model, const char* text, size_t text_bytes,

@@ -27,6 +27,7 @@ struct facet_request {
 namespace facet {
 namespace {
 
+using c_api::check_reserved;
 using c_api::copy_ids;
 using c_api::guarded;
 using c_api::require;
@@ -43,9 +44,11 @@ facet_generation_options options_with(const SamplingOptions& sampling) {
     return options;
 }
 
-GenerationOptions options_of(const facet_generation_options* given, const LoadedModel& model) {
+Result<GenerationOptions> options_of(const facet_generation_options* given,
+                                     const LoadedModel& model) {
     const facet_generation_options from =
         given != nullptr ? *given : options_with(model.sampling_defaults());
+    FACET_TRY(check_reserved(from.reserved, "facet_generation_options"));
     GenerationOptions options;
     options.sampling.temperature = from.temperature;
     options.sampling.top_k = from.top_k;
@@ -134,13 +137,14 @@ EventSink sink_of(facet_event_fn on_event, void* user) {
 Result<ReplyRequest> chat_request(const Engine& engine, const char* request_json,
                                   const facet_generation_options* options,
                                   const facet_session_options& session) {
+    FACET_TRY(check_reserved(session.reserved, "facet_session_options"));
     ChatPrompt prompt =
         FACET_TRY(render_request(engine.model(), request_json, &engine.reply_memory()));
     if (prompt.media_count > 0)
         return unsupported("messages: pictures, sound and video are not supported yet");
     ReplyRequest request;
     request.prompt = std::move(prompt.ids);
-    request.options = options_of(options, engine.model());
+    request.options = FACET_TRY(options_of(options, engine.model()));
     request.format = {true, std::move(prompt.tools), prompt.opens_thought};
     request.opener = prompt.opener;
     request.context = session.context;
@@ -182,6 +186,7 @@ facet_status facet_session_create(facet_model* model, const facet_session_option
         FACET_TRY(model->engine->scheduler());
         const facet_session_options wanted =
             options != nullptr ? *options : facet_session_options_default();
+        FACET_TRY(check_reserved(wanted.reserved, "facet_session_options"));
         if (wanted.context < 0 || wanted.context > model->engine->plan().context) {
             return invalid_input(
                 "context of " + std::to_string(wanted.context) + ": expected 1 to " +
@@ -230,7 +235,7 @@ facet_status facet_session_generate(facet_session* session, const int32_t* ids, 
         FACET_TRY(require(session != nullptr && ids != nullptr, "session, ids"));
         ReplyRequest request;
         request.prompt.assign(ids, ids + count);
-        request.options = options_of(options, session->engine->model());
+        request.options = FACET_TRY(options_of(options, session->engine->model()));
         request.format = {false, {}, false};
         request.context = session->options.context;
         request.priority = session->options.priority;
@@ -289,13 +294,15 @@ void facet_request_cancel(facet_request* request) {
     if (request != nullptr) request->cancelled->store(true, std::memory_order_relaxed);
 }
 
-void facet_request_free(facet_request* request) {
+void facet_request_wait(facet_request* request) {
     if (request == nullptr) return;
+    std::unique_lock lock(request->mutex);
+    request->ended.wait(lock, [&] { return request->has_ended; });
+}
+
+void facet_request_free(facet_request* request) {
     facet_request_cancel(request);
-    {
-        std::unique_lock lock(request->mutex);
-        request->ended.wait(lock, [&] { return request->has_ended; });
-    }
+    facet_request_wait(request);
     delete request;
 }
 

@@ -35,6 +35,12 @@ Status require(bool condition, const char* what) {
     return invalid_input(std::string(what) + ": must not be null");
 }
 
+Status check_reserved(std::span<const uint64_t> words, const char* type) {
+    if (std::all_of(words.begin(), words.end(), [](uint64_t word) { return word == 0; })) return {};
+    return invalid_input(std::string(type) + ".reserved: expected 0; start from " + type +
+                         "_default()");
+}
+
 char* copy_text(const std::string& text) {
     auto* copy = static_cast<char*>(std::malloc(text.size() + 1));
     if (copy == nullptr) throw std::bad_alloc();

@@ -38,6 +38,8 @@ facet_status guarded(const Body& body) {
 }
 
 Status require(bool condition, const char* what);
+// Words of a struct of options that a later version may give a meaning: an error unless they are 0.
+Status check_reserved(std::span<const uint64_t> words, const char* type);
 
 // Copies for the caller to free().
 char* copy_text(const std::string& text);
