@@ -9,7 +9,7 @@ set -eu
 wanted=""
 for group in "$@"; do
     case $group in
-        build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev" ;;
+        build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev libboost1.81-dev libssl-dev libspdlog-dev" ;;
         test) wanted="$wanted libgtest-dev" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
         fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
