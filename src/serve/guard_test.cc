@@ -20,7 +20,9 @@ Guard guard(GuardOptions options = {}, std::vector<std::string> bound = {"127.0.
 
 bool lets_in(const Guard& guard, const Fields& fields) {
     const auto refusal = guard.check_origin(request(fields));
-    if (refusal) EXPECT_EQ(refusal->status, 403);
+    if (refusal) {
+        EXPECT_EQ(refusal->status, 403);
+    }
     return !refusal;
 }
 
@@ -77,8 +79,12 @@ TEST(Guard, AsksForAKey) {
     const Guard locked = guard(options);
     const auto opens = [&](const Fields& fields) {
         const auto refusal = locked.check_key(request(fields));
-        if (refusal) EXPECT_EQ(refusal->status, 401);
-        if (refusal) EXPECT_EQ(*refusal->headers.find("www-authenticate"), "Bearer");
+        if (refusal) {
+            EXPECT_EQ(refusal->status, 401);
+        }
+        if (refusal) {
+            EXPECT_EQ(*refusal->headers.find("www-authenticate"), "Bearer");
+        }
         return !refusal;
     };
     EXPECT_TRUE(opens({{"authorization", "Bearer first-key"}}));

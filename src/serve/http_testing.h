@@ -117,7 +117,8 @@ class TestClient {
         while (receive()) {
         }
         char byte;
-        return ::recv(fd_, &byte, 1, MSG_DONTWAIT) <= 0 && errno != EAGAIN;
+        const ssize_t got = ::recv(fd_, &byte, 1, MSG_DONTWAIT);
+        return got == 0 || (got < 0 && errno != EAGAIN);
     }
     std::string& input() { return input_; }
 

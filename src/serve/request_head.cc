@@ -131,7 +131,6 @@ HeadScanner::Found HeadScanner::scan(std::string_view buffer) {
         if (c != '\n') continue;
         const bool is_empty = at_ - line_begin_ == 1;
         line_begin_ = at_ + 1;
-        ++lines_;
         if (is_empty) {
             end_ = ++at_;
             return Found::kEnd;

@@ -34,12 +34,10 @@ class HeadScanner {
     Found scan(std::string_view buffer);
     size_t end() const { return end_; }
     bool nothing_read() const { return at_ == 0; }
-    bool seen_line() const { return lines_ > 0; }
 
   private:
     size_t at_ = 0;          // next byte to read
     size_t line_begin_ = 0;  // of the line that at_ is in
-    size_t lines_ = 0;
     size_t end_ = 0;
 };
 

@@ -13,7 +13,9 @@ int status_of(const std::string& head, const HttpLimits& limits = {}) {
     EXPECT_EQ(found, HeadScanner::Found::kEnd) << head;
     EXPECT_EQ(scanner.end(), head.size()) << head;
     const auto error = check_request_head(head, limits);
-    if (error) EXPECT_FALSE(error->message.empty());
+    if (error) {
+        EXPECT_FALSE(error->message.empty());
+    }
     return error ? error->status : 0;
 }
 

@@ -133,8 +133,10 @@ RequestParser::State RequestParser::advance_head() {
     }
     const size_t head_bytes = found == HeadScanner::Found::kEnd ? scanner_.end() : buffered_bytes();
     if (head_bytes > limits_.head_bytes) {
-        if (scanner_.seen_line()) return fail(431, "the headers are too large");
-        return fail(414, "the request target is too long");
+        const bool is_target =
+            unused().substr(0, limits_.target_bytes).find('\n') == std::string::npos;
+        return is_target ? fail(414, "the request target is too long")
+                         : fail(431, "the headers are too large");
     }
     if (found == HeadScanner::Found::kNothing) return state_;
     if (auto error = check_request_head(unused().substr(0, head_bytes), limits_)) {
