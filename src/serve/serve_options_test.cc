@@ -1,6 +1,11 @@
 #include "serve/serve_options.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 
 #include "base/scratch_directory.h"
 
@@ -117,11 +122,15 @@ TEST(ServeOptions, NameFileAndLine) {
     EXPECT_NE(message(options({flag("config", folder.path())})), "");
 }
 
-TEST(ServeOptions, HaveOneRowANameAndAHelpForEach) {
+TEST(ServeOptions, HaveOneRowANameAHelpAndALineInTheManual) {
+    std::ifstream stream(FACET_SOURCE_DIR "/docs/serve.md");
+    const std::string manual(std::istreambuf_iterator<char>(stream), {});
     std::vector<std::string_view> names;
     for (const ServeOption& option : serve_option_table()) {
         EXPECT_EQ(std::count(names.begin(), names.end(), option.name), 0) << option.name;
         EXPECT_FALSE(option.help.empty());
+        const std::string row = fmt::format("\n| `{}` | {}", option.name, option.placeholder);
+        EXPECT_NE(manual.find(row), std::string::npos) << row;
         names.push_back(option.name);
     }
 }
