@@ -49,6 +49,7 @@ inline std::string answers_to(std::string_view bytes) {
     int ends[2];
     FACET_CHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
     hostile_bytes_server().adopt(ends[0]);
+    if (bytes.empty()) ::shutdown(ends[1], SHUT_WR);
     std::string answers;
     for (;;) {
         pollfd client{ends[1], POLLIN, 0};
