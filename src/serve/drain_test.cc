@@ -50,10 +50,7 @@ TEST(Drain, RefusesRequestsThatArriveLate) {
 TEST(Drain, EndsWhatDoesNotEnd) {
     Held held;
     const auto server = start_server(held.router());
-    TestClient stream(server->port()), waiting(server->port());
-    stream.send(get("/stream"));
-    waiting.send(get("/hold"));
-    ASSERT_TRUE(eventually([&] { return held.stream_count() + held.held_count() == 2; }));
+    StreamAndWaiting clients(held, *server);
     EXPECT_FALSE(server->drain(milliseconds(50)));
     EXPECT_TRUE(held.first_is_cancelled());
     EXPECT_EQ(held.send("x"), 0u);
@@ -63,10 +60,7 @@ TEST(Drain, EndsWhatDoesNotEnd) {
 TEST(Shutdown, LeavesRespondersAndStreamsHarmless) {
     Held held;
     auto server = start_server(held.router());
-    TestClient stream(server->port()), waiting(server->port());
-    stream.send(get("/stream"));
-    waiting.send(get("/hold"));
-    ASSERT_TRUE(eventually([&] { return held.stream_count() + held.held_count() == 2; }));
+    StreamAndWaiting clients(held, *server);
     server.reset();
     EXPECT_TRUE(held.first_is_cancelled());
     EXPECT_EQ(held.send("x"), 0u);

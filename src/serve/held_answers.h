@@ -67,6 +67,17 @@ class Held {
     std::list<Responder> responders_;
 };
 
+// One client with a stream and one that waits for its answer.
+struct StreamAndWaiting {
+    StreamAndWaiting(Held& held, const HttpServer& server)
+        : stream(server.port()), waiting(server.port()) {
+        stream.send(get("/stream"));
+        waiting.send(get("/hold"));
+        EXPECT_TRUE(eventually([&] { return held.stream_count() + held.held_count() == 2; }));
+    }
+    TestClient stream, waiting;
+};
+
 inline bool is_healthy(const HttpServer& server) {
     TestClient client(server.port());
     return client.ask(get("/hello")).body == "hello";

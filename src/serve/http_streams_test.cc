@@ -144,15 +144,12 @@ TEST(HttpStreams, ThatNobodyTakesAreDroppedAfterATime) {
 TEST(HttpStreams, OfClientsThatLeaveCancelTheirWork) {
     Held held;
     const auto server = start_server(held.router());
-    TestClient stream(server->port()), waiting(server->port());
-    stream.send(get("/stream"));
-    waiting.send(get("/hold"));
-    ASSERT_TRUE(eventually([&] { return held.stream_count() + held.held_count() == 2; }));
+    StreamAndWaiting clients(held, *server);
     std::atomic<bool> told = false;
     held.streams().front().on_closed([&] { told = true; });
     EXPECT_FALSE(held.first_is_cancelled());
-    stream.abort();
-    waiting.close();
+    clients.stream.abort();
+    clients.waiting.close();
     EXPECT_TRUE(eventually([&] { return told.load() && held.first_is_cancelled(); }));
     EXPECT_EQ(held.send("x"), 0u);
     held.answer_first(text_response("nobody reads this"));
