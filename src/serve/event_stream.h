@@ -93,9 +93,9 @@ class EventStream {
 
     // Whether the client is gone. What was finished stays open for this question.
     bool closed() const;
-    // Calls `callback` once if the client goes before it has the whole answer: at once if it is gone
-    // already, else on the I/O thread. It must be short, and not wait for whoever may be destroying
-    // this object, because that waits for it. At most one.
+    // Calls `callback` once if the client goes before it has the whole answer: at once if it is
+    // gone already, else on the I/O thread. It must be short, and not wait for whoever may be
+    // destroying this object, because that waits for it. At most one.
     void on_closed(std::function<void()> callback);
     // The same as Request::cancelled.
     std::stop_token gone() const { return buffer_->gone(); }

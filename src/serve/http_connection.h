@@ -20,6 +20,27 @@
 
 namespace facet::serve {
 
+class BodyShare;
+
+// The request that is read or answered.
+struct Exchange {
+    AccessRecord record;
+    Clock::time_point head_complete;
+    std::stop_source cancel;
+    std::shared_ptr<BodyShare> body_share;
+    const Route* route = nullptr;
+    std::vector<std::string> path_parameters;
+    Headers cors_headers;
+    std::shared_ptr<StreamBuffer> stream;
+    StreamKind stream_kind = StreamKind::kEvents;
+    BodyFraming framing = BodyFraming::kLength;
+    uint64_t written_before = 0;
+    bool begun = false;  // and the end not noted yet
+    bool head_only = false;
+    bool close_after = false;
+    bool broken = false;  // the answer ends in the middle
+};
+
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   public:
     HttpConnection(std::shared_ptr<ServerContext> context, std::shared_ptr<Transport> transport,
@@ -43,7 +64,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
         kClosed,
     };
     class Sink;
-    class BodyShare;
 
     // Input.
     void read_more();
@@ -96,24 +116,6 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
     Clock::time_point armed_ = Clock::time_point::max();
     bool receiving_ = false;  // the deadline is that of a head or body, not of an idle connection
 
-    // The request that is read or answered.
-    struct Exchange {
-        AccessRecord record;
-        Clock::time_point head_complete;
-        std::stop_source cancel;
-        std::shared_ptr<BodyShare> body_share;
-        const Route* route = nullptr;
-        std::vector<std::string> path_parameters;
-        Headers cors_headers;
-        std::shared_ptr<StreamBuffer> stream;
-        StreamKind stream_kind = StreamKind::kEvents;
-        BodyFraming framing = BodyFraming::kLength;
-        uint64_t written_before = 0;
-        bool begun = false;  // and the end not noted yet
-        bool head_only = false;
-        bool close_after = false;
-        bool broken = false;  // the answer ends in the middle
-    };
     // Never empty; made anew for each request.
     std::optional<Exchange> exchange_{std::in_place};
 };

@@ -43,7 +43,7 @@ class HttpConnection::Sink final : public ResponseSink {
     const std::stop_source cancel_;
 };
 
-class HttpConnection::BodyShare {
+class BodyShare {
   public:
     explicit BodyShare(std::shared_ptr<std::atomic<size_t>> total) : total_(std::move(total)) {}
     BodyShare(const BodyShare&) = delete;

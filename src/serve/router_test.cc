@@ -50,20 +50,5 @@ TEST(Router, TakesTheRestOfAPathWithoutWaysOut) {
     }
 }
 
-TEST(PercentEscapes, AreUndone) {
-    EXPECT_EQ(percent_decode("a%20b+c", false), "a b+c");
-    EXPECT_EQ(percent_decode("a%20b+c%C3%a9", true), "a b c\xc3\xa9");
-    for (const char* text : {"%", "%2", "%g0", "%0g", "%00"}) {
-        EXPECT_EQ(percent_decode(text, false), std::nullopt) << text;
-    }
-    Request request;
-    request.query = "a=1&b=x%26y&c&a=2&d=%zz";
-    EXPECT_EQ(request.query_parameter("a"), "1");
-    EXPECT_EQ(request.query_parameter("b"), "x&y");
-    EXPECT_EQ(request.query_parameter("c"), "");
-    EXPECT_EQ(request.query_parameter("d"), std::nullopt);
-    EXPECT_EQ(request.query_parameter("e"), std::nullopt);
-}
-
 }  // namespace
 }  // namespace facet::serve

@@ -129,6 +129,7 @@ TEST(ServeOptions, HaveOneRowANameAHelpAndALineInTheManual) {
     for (const ServeOption& option : serve_option_table()) {
         EXPECT_EQ(std::count(names.begin(), names.end(), option.name), 0) << option.name;
         EXPECT_FALSE(option.help.empty());
+        EXPECT_LE(option.help.size(), 50u) << "wider than a terminal: " << option.name;
         const std::string row = fmt::format("\n| `{}` | {}", option.name, option.placeholder);
         EXPECT_NE(manual.find(row), std::string::npos) << row;
         names.push_back(option.name);
