@@ -20,12 +20,12 @@
 
 namespace facet::serve {
 
-class BodyShare;
+class BodyShare;  // response_sink.h
 
-// The request that is read or answered.
+// The request that a connection reads or answers.
 struct Exchange {
     AccessRecord record;
-    Clock::time_point head_complete;
+    std::chrono::steady_clock::time_point head_complete;
     std::stop_source cancel;
     std::shared_ptr<BodyShare> body_share;
     const Route* route = nullptr;
