@@ -55,8 +55,9 @@ Json to_json(const AccessRecord& record) {
 }
 
 struct JsonLinesLog::Sink {
-    std::shared_ptr<spdlog::details::thread_pool> thread;
+    // The thread goes first, and with it the last lines: then nobody else has the logger.
     std::shared_ptr<spdlog::async_logger> logger;
+    std::shared_ptr<spdlog::details::thread_pool> thread;
 };
 
 JsonLinesLog::JsonLinesLog(std::unique_ptr<Sink> sink) : sink_(std::move(sink)) {}
