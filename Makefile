@@ -57,11 +57,11 @@ fuzz:            ## every fuzz target for FUZZ_SECONDS seconds
 	@CC=clang-14 CXX=clang++-14 $(CMAKE) -S . -B $(BUILD)/fuzz -DFACET_TESTS=OFF -DFACET_FUZZ=ON -DFACET_WERROR=OFF \
 		-DFACET_SANITIZE=address,undefined,fuzzer-no-link
 	@cmake --build $(BUILD)/fuzz -j $(JOBS)
-	@# What is found is kept in the build; the seeds, where a target has some, are only read.
+	@# What is found new goes into the first folder, so that the seeds of fuzz/seeds stay as they are.
 	@for program in $(BUILD)/fuzz/*_fuzz; do \
-		name=$$(basename $$program _fuzz); found=$(BUILD)/fuzz/corpus/$$name; seeds=fuzz/seeds/$$name; \
-		mkdir -p $$found; [ -d $$seeds ] || seeds=; \
-		echo "$$program"; $$program $$found $$seeds -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 || exit 1; done
+		name=$$(basename $$program _fuzz); seeds=fuzz/seeds/$$name; found=$(BUILD)/fuzz/found/$$name; \
+		mkdir -p $$found; [ -d $$seeds ] || seeds=; echo "$$program"; \
+		$$program -max_total_time=$(FUZZ_SECONDS) -rss_limit_mb=4096 $$found $$seeds || exit 1; done
 
 format:          ## format the sources
 	@scripts/install_packages.sh format
