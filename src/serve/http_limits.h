@@ -32,7 +32,7 @@ struct HttpLimits {
     std::chrono::milliseconds header_timeout{15'000};
     // A body: this long, and as long as it takes at `body_bytes_per_second`: 408.
     std::chrono::milliseconds body_timeout{30'000};
-    size_t body_bytes_per_second = size_t{64} << 10;
+    size_t body_bytes_per_second = size_t{32} << 10;
     // A connection without a request.
     std::chrono::milliseconds idle_timeout{75'000};
     // 64 KiB of an answer, or what there is of it: the client is dropped.
