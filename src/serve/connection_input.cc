@@ -123,12 +123,17 @@ bool HttpConnection::begin_request() {
     exchange_->head_only = head.method == "HEAD";
     exchange_->body_share = std::make_shared<BodyShare>(context_->body_bytes);
 
+    std::optional<Response> refused = context_->guard.check_origin(head);
     Router::Match match;
-    if (auto refused = refusal(head, match)) {
+    if (!refused) {
+        // A page that may ask may also read why it is refused.
+        context_->guard.add_cors_headers(head, exchange_->cors_headers);
+        refused = refusal(head, match);
+    }
+    if (refused) {
         reject(std::move(*refused));
         return false;
     }
-    context_->guard.add_cors_headers(head, exchange_->cors_headers);
     exchange_->route = match.route;
     exchange_->path_parameters = std::move(match.path_parameters);
     receiving_ = true;
@@ -140,31 +145,26 @@ bool HttpConnection::begin_request() {
 // In an order that tells a stranger nothing: who asks comes before what is asked for.
 std::optional<Response> HttpConnection::refusal(const Request& head, Router::Match& match) const {
     const Guard& guard = context_->guard;
-    if (auto response = guard.check_origin(head)) return response;
-    const auto with_cors = [&](Response response) {
-        guard.add_cors_headers(head, response.headers);
-        return response;
-    };
-    if (auto response = guard.preflight(head)) return with_cors(std::move(*response));
+    if (auto response = guard.preflight(head)) return response;
     match = context_->router.find(head.method, head.path);
     if (match.route == nullptr || match.route->needs_key) {
-        if (auto response = guard.check_key(head)) return with_cors(std::move(*response));
+        if (auto response = guard.check_key(head)) return response;
     }
     if (match.route == nullptr) {
         if (match.allow.empty()) {
-            return with_cors(error_response(404, fmt::format("there is no {}", head.path)));
+            return error_response(404, fmt::format("there is no {}", head.path));
         }
         Response response = error_response(
             405, fmt::format("{} is not for {}, but for {}", head.path, head.method, match.allow));
         response.headers.add("allow", match.allow);
-        return with_cors(std::move(response));
+        return response;
     }
     const std::string* expect = head.headers.find("expect");
     if (expect != nullptr && !equals_ignoring_case(*expect, "100-continue")) {
-        return with_cors(error_response(417, "the only expectation understood is 100-continue"));
+        return error_response(417, "the only expectation understood is 100-continue");
     }
     if (context_->draining) {
-        return with_cors(retry_response(503, "the server is about to stop", kRetryAfter));
+        return retry_response(503, "the server is about to stop", kRetryAfter);
     }
     return std::nullopt;
 }
