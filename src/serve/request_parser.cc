@@ -124,9 +124,13 @@ RequestParser::State RequestParser::advance() {
 }
 
 RequestParser::State RequestParser::advance_head() {
-    // One empty line before a request is forgiven (RFC 9112, section 2.2).
-    if (scanner_.nothing_read() && unused().starts_with("\r\n")) use(2);
-    if (scanner_.nothing_read() && unused() == "\r") return state_;
+    // One empty line before a request is forgiven (RFC 9112, section 2.2), and no more: each would
+    // give its client time anew.
+    if (scanner_.nothing_read() && !skipped_empty_line_) {
+        if (unused() == "\r") return state_;
+        skipped_empty_line_ = unused().starts_with("\r\n");
+        if (skipped_empty_line_) use(2);
+    }
     const HeadScanner::Found found = scanner_.scan(unused());
     if (found == HeadScanner::Found::kBadLine) {
         return fail(400, "the request holds a line that HTTP does not have");
@@ -206,6 +210,7 @@ Request RequestParser::take_request() {
 void RequestParser::next() {
     parser_ = std::make_unique<Parser>(limits_);
     scanner_ = {};
+    skipped_empty_line_ = false;
     state_ = State::kHead;
 }
 

@@ -69,6 +69,7 @@ class RequestParser {
     size_t used_ = 0;  // of input_
     State state_ = State::kHead;
     HeadScanner scanner_;
+    bool skipped_empty_line_ = false;  // before this request
     std::unique_ptr<Parser> parser_;
     HttpError error_;
 };

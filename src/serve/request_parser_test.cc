@@ -42,6 +42,16 @@ TEST(RequestParser, GivesTheSameHoweverTheBytesArrive) {
     EXPECT_EQ(parser_transcript(bytes, {}), whole);
 }
 
+TEST(RequestParser, ForgivesOneEmptyLineHoweverItArrives) {
+    const std::string request = "GET / HTTP/1.0\r\n\r\n";
+    EXPECT_EQ(parser_transcript({"\r\n" + request}, {}), "GET / ? []\nhead\n");
+    EXPECT_EQ(parser_transcript({"\r", "\n", request, "\r\n", request}, {}),
+              "GET / ? []\nGET / ? []\nhead\n");
+    EXPECT_EQ(parser_transcript({"\r\n\r\n" + request}, {}), "error 400\n");
+    EXPECT_EQ(parser_transcript({"\r\n", "\r\n", request}, {}), "error 400\n");
+    EXPECT_EQ(parser_transcript({"\r\n\r", "\n"}, {}), "error 400\n");
+}
+
 std::string chunked(const std::string& body) {
     return parser_transcript(
         {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n" + body}, {});
