@@ -80,7 +80,7 @@ FUZZ_SECONDS := 60
 fuzz:            ## every fuzz target for FUZZ_SECONDS seconds
 	@scripts/install_packages.sh build fuzz
 	@CC=clang-14 CXX=clang++-14 $(CMAKE) -S . -B $(BUILD)/fuzz -DFACET_TESTS=OFF -DFACET_FUZZ=ON -DFACET_WERROR=OFF \
-		-DFACET_SANITIZE=address,undefined
+		-DFACET_SANITIZE=address,undefined,fuzzer-no-link
 	@cmake --build $(BUILD)/fuzz -j $(JOBS)
 	@# What is found new goes into the first folder, so that the seeds of fuzz/seeds stay as they are.
 	@for program in $(BUILD)/fuzz/*_fuzz; do \

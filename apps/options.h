@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/option_text.h"
 #include "base/result.h"
 #include "facet/facet.h"
 
@@ -71,13 +72,6 @@ class OptionParser {
     std::unique_ptr<Parser> parser_;
     bool wants_help_ = false;
 };
-
-// The candidate nearest to a mistyped word, or nothing if none is near.
-std::optional<std::string> closest(std::string_view word,
-                                   const std::vector<std::string>& candidates);
-
-// A whole number within a range, written in decimal. Errors: anything else.
-Result<int64_t> parse_integer(std::string_view text, int64_t min, int64_t max);
 
 struct ModelOptions {
     std::string path;       // empty: FACET_MODEL, else the demo model

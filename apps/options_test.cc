@@ -128,12 +128,5 @@ TEST(Options, HelpFitsAScreenAndGoesToStdout) {
     EXPECT_NE(parsed.out.find("Examples:\n  facet test\n"), std::string::npos);
 }
 
-TEST(Closest, FindsTyposOnly) {
-    const std::vector<std::string> commands = {"chat", "run", "render", "tokenize"};
-    EXPECT_EQ(closest("rendr", commands), "render");
-    EXPECT_EQ(closest("tokenise", commands), "tokenize");
-    EXPECT_EQ(closest("xyzzy", commands), std::nullopt);
-}
-
 }  // namespace
 }  // namespace facet::app

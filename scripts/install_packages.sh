@@ -10,9 +10,9 @@ wanted=""
 for group in "$@"; do
     case $group in
         build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev libxxhash-dev" ;;
-        test) wanted="$wanted libgtest-dev mandoc" ;;
+        test) wanted="$wanted libgtest-dev mandoc libboost1.81-dev libssl-dev libspdlog-dev" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
-        fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
+        fuzz) wanted="$wanted clang-14 libclang-rt-14-dev libboost1.81-dev libssl-dev libspdlog-dev" ;;
         isa) wanted="$wanted googletest qemu-user g++-aarch64-linux-gnu" ;;
         format) wanted="$wanted clang-format-14" ;;
         *) echo "install_packages: unknown group $group" >&2; exit 2 ;;

@@ -21,7 +21,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"model", {"base", "format", "model"}},
     {"cpu", {"base", "format", "model", "cpu"}},
     {"engine", {"base", "format", "text", "model", "cpu", "engine", "facet"}},
-    {"apps", {"base", "apps", "facet"}},
+    {"serve", {"base", "serve", "facet"}},
+    {"apps", {"base", "serve", "apps", "facet"}},
 };
 
 // Files of a room with the rooms they include. Tests may also use tests/.
