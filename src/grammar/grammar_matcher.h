@@ -81,6 +81,7 @@ class GrammarMatcher {
     // there is no choice of bytes, no end and no token.
     std::string forced_text(size_t bytes_max);
     void reset();
+    const GrammarVocabulary& vocabulary() const { return automaton_->vocabulary(); }
 
   private:
     uint32_t state() const { return automaton_->replies_[slot_]; }

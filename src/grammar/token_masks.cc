@@ -12,7 +12,7 @@ namespace {
 // Frames that decide most tokens: a character, the repetition around it, the string around that.
 constexpr uint32_t kTopDepth = 3;
 // Steps of work after which one mask is given up.
-constexpr uint64_t kMaskWorkMax = 20'000'000;
+constexpr uint64_t kMaskWorkMax = 4'000'000;
 // Below this many ids a list is smaller than a bitmap, or close.
 constexpr size_t kListMax = 2048;
 

@@ -8,6 +8,7 @@
 //
 // Documents are walks through the masks over the demo model's vocabulary, so tokens cross the
 // borders of everything.
+#include <algorithm>
 #include <iostream>
 #include <memory>
 #include <random>
@@ -71,6 +72,22 @@ std::vector<int32_t> allowed(GrammarMatcher& matcher, const GrammarVocabulary& v
     return ids;
 }
 
+// A token that ends the document, a string or a container, or `other` if none may come.
+int32_t ending(const std::vector<int32_t>& ids, const GrammarVocabulary& vocabulary,
+               int32_t other) {
+    const auto find = [&](std::string_view text) {
+        const auto at = std::find_if(ids.begin(), ids.end(), [&](int32_t id) {
+            return text.empty() ? vocabulary.is_end(id) : vocabulary.text(id) == text;
+        });
+        return at == ids.end() ? -1 : *at;
+    };
+    const bool is_in_string = find("x") >= 0;
+    for (const char* text : {"", is_in_string ? "\"" : "}", "]", "\"", "}"}) {
+        if (const int32_t id = find(text); id >= 0) return id;
+    }
+    return other;
+}
+
 // False if the walk did not come to an end.
 bool walk(GrammarMatcher matcher, const GrammarVocabulary& vocabulary, std::mt19937& random,
           std::string& document) {
@@ -79,25 +96,8 @@ bool walk(GrammarMatcher matcher, const GrammarVocabulary& vocabulary, std::mt19
         const std::vector<int32_t> ids = allowed(matcher, vocabulary);
         FACET_CHECK(!ids.empty());
         int32_t id = ids[random() % ids.size()];
-        // Most tokens are text: sooner or later prefer what ends something.
-        const size_t tries = step < kPatience ? random() % 12 : 200;
-        for (size_t i = 0; i < tries; ++i) {
-            const int32_t other = ids[random() % ids.size()];
-            const std::string_view text = vocabulary.text(other);
-            const bool ends =
-                vocabulary.is_end(other) || text == "\"" || text == "}" || text == "]";
-            if (ends && (step >= kPatience || random() % 2 == 0)) id = other;
-        }
-        if (step >= kPatience) {
-            for (const char* text : {"\"", "}", "]"}) {
-                for (const int32_t other : ids) {
-                    if (vocabulary.text(other) == text) id = other;
-                }
-            }
-            for (const int32_t other : ids) {
-                if (vocabulary.is_end(other)) id = other;
-            }
-        }
+        // Most tokens are text: often prefer what ends something, and after a while always.
+        if (step >= kPatience || random() % 6 == 0) id = ending(ids, vocabulary, id);
         if (vocabulary.is_end(id)) return true;
         const Result<bool> taken = matcher.accept(id);
         FACET_CHECK(taken.ok() && taken.value());
