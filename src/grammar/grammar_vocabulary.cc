@@ -61,6 +61,8 @@ bool GrammarVocabulary::is_end(int32_t id) const {
 }
 
 void GrammarVocabulary::build_tree() {
+    kinds_.assign(texts_.size(), kBrokenKind);
+    characters_.assign(texts_.size() + 1, 0);  // never empty
     for (size_t id = 0; id < texts_.size(); ++id) {
         if (!texts_[id].empty()) ordered_ids_.push_back(static_cast<int32_t>(id));
         longest_ = std::max(longest_, texts_[id].size());
@@ -92,13 +94,15 @@ void GrammarVocabulary::build_tree() {
             nodes_.push_back(node);
         }
         ++nodes_[path.back()].own_tokens;
-        note_characters(bytes, path);
+        note_characters(ordered_ids_[token], path);
     }
     close(0, ordered_ids_.size());
+    count_characters();
 }
 
 // From the end to the start: what follows each byte is known when it is reached.
-void GrammarVocabulary::note_characters(std::string_view bytes, const std::vector<size_t>& path) {
+void GrammarVocabulary::note_characters(int32_t id, const std::vector<size_t>& path) {
+    const std::string_view bytes = text(id);
     CharacterKinds kinds = 0;
     uint16_t characters = 0;
     size_t boundary = bytes.size();  // of the characters looked at so far
@@ -122,6 +126,55 @@ void GrammarVocabulary::note_characters(std::string_view bytes, const std::vecto
         boundary = is_whole ? begin : at - 1;
         ++characters;
     }
+    kinds_[static_cast<size_t>(id)] = kinds;
+    characters_[static_cast<size_t>(id)] = characters;
+    CharacterKinds above = 0;
+    for (size_t at = 0; at < bytes.size();) {
+        const Utf8Character character = decode_utf8(bytes.substr(at));
+        for (size_t i = 0; i + 1 < character.bytes; ++i)
+            nodes_[path[at + i]].kinds_above = above | kBrokenKind;
+        at += character.bytes;
+        if (!character.valid) {
+            above |= kBrokenKind;
+        } else if (character.code_point < 0x80) {
+            above |= ascii_kind(static_cast<uint8_t>(character.code_point));
+        } else {
+            above |= kNonAsciiKind;
+        }
+        nodes_[path[at - 1]].kinds_above = above;
+    }
+}
+
+void GrammarVocabulary::count_characters() {
+    const size_t most = *std::max_element(characters_.begin(), characters_.end());
+    up_to_.assign(most + 1, std::vector<uint32_t>(mask_words(), 0));
+    for (const int32_t id : ordered_ids_) {
+        const auto at = static_cast<size_t>(id);
+        up_to_[characters_[at]][at / 32] |= 1u << (at % 32);
+    }
+    for (size_t count = 1; count <= most; ++count) {
+        for (size_t word = 0; word < mask_words(); ++word)
+            up_to_[count][word] |= up_to_[count - 1][word];
+    }
+}
+
+const std::vector<uint32_t>& GrammarVocabulary::tokens_up_to(size_t count) const {
+    return up_to_[std::min(count, up_to_.size() - 1)];
+}
+
+std::shared_ptr<const std::vector<uint32_t>> GrammarVocabulary::tokens_of(
+    CharacterKinds kinds) const {
+    // Grammars ask for a handful of different ones; a hostile one must not fill the memory.
+    constexpr size_t kBitmapsMax = 64;
+    const std::lock_guard lock(cache_->mutex);
+    if (cache_->bitmaps.size() >= kBitmapsMax) cache_->bitmaps.clear();
+    auto& bitmap = cache_->bitmaps[kinds];
+    if (bitmap != nullptr) return bitmap;
+    std::vector<uint32_t> bits(mask_words(), 0);
+    for (size_t id = 0; id < kinds_.size(); ++id)
+        bits[id / 32] |= ((kinds_[id] & ~kinds) == 0 ? 1u : 0u) << (id % 32);
+    bitmap = std::make_shared<const std::vector<uint32_t>>(std::move(bits));
+    return bitmap;
 }
 
 }  // namespace facet

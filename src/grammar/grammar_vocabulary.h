@@ -7,6 +7,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,6 +43,7 @@ class GrammarVocabulary {
         uint32_t tokens_begin = 0;  // into ordered_ids(): tokens of this node, then of descendants
         uint32_t tokens_end = 0;
         CharacterKinds kinds_below = 0;  // of what follows this node's byte in all tokens below it
+        CharacterKinds kinds_above = 0;  // from the root through this node's byte
         uint16_t characters_below = 0;   // the most that follow it
         uint16_t depth = 0;              // bytes from the root, this one included
         uint16_t own_tokens = 0;
@@ -53,19 +57,33 @@ class GrammarVocabulary {
     const std::vector<Node>& nodes() const { return nodes_; }
     const std::vector<int32_t>& ordered_ids() const { return ordered_ids_; }
     size_t longest() const { return longest_; }  // bytes
+    // Bitmaps of the tokens that consist of characters of these kinds, and of those that have at
+    // most `count` characters. Any thread may ask.
+    std::shared_ptr<const std::vector<uint32_t>> tokens_of(CharacterKinds kinds) const;
+    const std::vector<uint32_t>& tokens_up_to(size_t count) const;
     size_t mask_words() const { return (texts_.size() + 31) / 32; }
 
   private:
     GrammarVocabulary() = default;
     void build_tree();
-    // Notes the characters that follow each node on the way to a token.
-    void note_characters(std::string_view bytes, const std::vector<size_t>& path);
+    // Notes the characters before and after each node on the way to a token, and the token's own.
+    void note_characters(int32_t id, const std::vector<size_t>& path);
+    void count_characters();
 
     std::vector<std::string> texts_;
     std::vector<int32_t> end_ids_;
     std::vector<int32_t> ordered_ids_;  // by text
     std::vector<Node> nodes_;
     size_t longest_ = 0;
+    std::vector<CharacterKinds> kinds_;         // by id; kBrokenKind for tokens of no text
+    std::vector<uint16_t> characters_;          // by id
+    std::vector<std::vector<uint32_t>> up_to_;  // by number of characters
+
+    struct KindsCache {
+        std::mutex mutex;
+        std::map<CharacterKinds, std::shared_ptr<const std::vector<uint32_t>>> bitmaps;
+    };
+    std::unique_ptr<KindsCache> cache_ = std::make_unique<KindsCache>();
 };
 
 }  // namespace facet

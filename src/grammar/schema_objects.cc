@@ -90,7 +90,7 @@ Status SchemaCompiler::add_other_members(const SchemaFacts& facts,
         if (source.patterns == nullptr) continue;
         for (const auto& [pattern, schema] : source.patterns->members) {
             if (std::any_of(patterns.begin(), patterns.end(),
-                            [&](const auto& known) { return known.first == pattern; }))
+                            [&name = pattern](const auto& known) { return known.first == name; }))
                 continue;
             const Result<Regex> regex = parse_regex(pattern);
             if (!regex.ok()) return reader_.refuse(schema, regex.error().message);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <tuple>
 
 #include "base/utf8.h"
 
@@ -75,10 +77,15 @@ Result<const TokenMasks::TopMask*> TokenMasks::top_mask_of(uint32_t state) {
     auto mask = std::make_unique<TopMask>();
     FACET_TRY(walk(state, *mask));
     IdSet& allowed = mask->allowed;
-    if (allowed.ids.size() > kListMax) {
-        allowed.bits.assign(vocabulary_.mask_words(), 0);
-        for (const int32_t id : allowed.ids) set_bit(allowed.bits, id);
-        allowed.ids = {};
+    size_t count = 0;
+    for (const uint32_t word : allowed_) count += static_cast<size_t>(std::popcount(word));
+    if (count > kListMax) {
+        allowed.bits = allowed_;
+    } else {
+        for (size_t word = 0; word < allowed_.size(); ++word) {
+            for (uint32_t rest = allowed_[word]; rest != 0; rest &= rest - 1)
+                allowed.ids.push_back(static_cast<int32_t>(word * 32) + std::countr_zero(rest));
+        }
     }
     bytes_ += sizeof(TopMask) + 4 * (allowed.bits.size() + allowed.ids.size() + mask->open.size());
     return top_masks_.emplace(state, std::move(mask)).first->second.get();
@@ -94,8 +101,10 @@ Status TokenMasks::walk(uint32_t start, TopMask& mask) {
     };
     std::vector<Place> path(vocabulary_.longest() + 1);
     path[0] = {start, false};
+    allowed_.assign(vocabulary_.mask_words(), 0);
+    const Whole whole = allow_whole_tokens(start);
     const auto allow = [&](uint32_t begin, uint32_t end) {
-        mask.allowed.ids.insert(mask.allowed.ids.end(), ids.begin() + begin, ids.begin() + end);
+        for (uint32_t i = begin; i < end; ++i) set_bit(allowed_, ids[i]);
     };
     for (size_t at = 0; at < nodes.size();) {
         const GrammarVocabulary::Node& node = nodes[at];
@@ -114,7 +123,10 @@ Status TokenMasks::walk(uint32_t start, TopMask& mask) {
         if (!goes_on) {
             at = node.subtree_end;
         } else if (takes_all_below(next, node)) {
-            allow(node.tokens_begin + node.own_tokens, node.tokens_end);
+            // Tokens that are whole are allowed already; a byte is at most one character.
+            if (((node.kinds_above | node.kinds_below) & ~whole.kinds) != 0 ||
+                uint32_t{node.depth} + node.characters_below > whole.characters)
+                allow(node.tokens_begin + node.own_tokens, node.tokens_end);
             at = node.subtree_end;
         } else {
             path[node.depth] = {next, before.has_left || state.may_leave};
@@ -124,10 +136,22 @@ Status TokenMasks::walk(uint32_t start, TopMask& mask) {
     return {};
 }
 
+TokenMasks::Whole TokenMasks::allow_whole_tokens(uint32_t start) {
+    const std::vector<GrammarStates::Round> rounds = states_.state(start).rounds;
+    if (rounds.empty()) return {};
+    const auto longest =
+        std::max_element(rounds.begin(), rounds.end(),
+                         [](const auto& a, const auto& b) { return a.remaining < b.remaining; });
+    const CharacterKinds kinds = kinds_of(longest->rule);
+    const auto of_kinds = vocabulary_.tokens_of(kinds);
+    const std::vector<uint32_t>& up_to = vocabulary_.tokens_up_to(longest->remaining);
+    for (size_t word = 0; word < allowed_.size(); ++word)
+        allowed_[word] = (*of_kinds)[word] & up_to[word];
+    return {kinds, longest->remaining};
+}
+
 bool TokenMasks::takes_all_below(uint32_t state, const GrammarVocabulary::Node& node) {
-    if (node.subtree_end == node.tokens_begin ||
-        node.own_tokens == node.tokens_end - node.tokens_begin)
-        return false;  // nothing below
+    if (node.own_tokens == node.tokens_end - node.tokens_begin) return false;  // nothing below
     for (const GrammarStates::Round& round : states_.state(state).rounds) {
         if (round.remaining >= node.characters_below &&
             (node.kinds_below & ~kinds_of(round.rule)) == 0)

@@ -52,6 +52,13 @@ class TokenMasks {
     Result<const TopMask*> top_mask_of(uint32_t state);
     // Walks the vocabulary's tree from `state`.
     Status walk(uint32_t state, TopMask& mask);
+    // Characters, and how many of them, of which all texts are allowed at the start of a walk.
+    struct Whole {
+        CharacterKinds kinds = 0;
+        uint32_t characters = 0;
+    };
+    // Allows the tokens that a repetition that begins a round in `start` takes whole.
+    Whole allow_whole_tokens(uint32_t start);
     // Whether all that can follow a node is taken by a repetition that begins a round in `state`.
     bool takes_all_below(uint32_t state, const GrammarVocabulary::Node& node);
     CharacterKinds kinds_of(uint32_t repeat_rule);
@@ -65,6 +72,7 @@ class TokenMasks {
     // Characters of which each is one round of a repetition, by rule; these survive clear().
     std::unordered_map<uint32_t, CharacterKinds> round_kinds_;
     size_t bytes_ = 0;
+    std::vector<uint32_t> allowed_;  // of the mask in the making
 };
 
 }  // namespace facet

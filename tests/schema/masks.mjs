@@ -4,8 +4,16 @@
 // members, spellings), so what is compared are GBNF grammars, over a small vocabulary whose tokens
 // cross the borders of everything. Known difference: none is expected; XGrammar allows its stop token
 // where we allow ours.
-import xgrammar from '@mlc-ai/web-xgrammar';
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import path from 'node:path';
 
+// The package calls itself an ES module, but is a script for CommonJS.
+const require = createRequire(import.meta.url);
+const file = require.resolve('@mlc-ai/web-xgrammar');
+const xgrammar = {};
+new Function('exports', 'module', 'require', '__dirname', '__filename', readFileSync(file, 'utf8'))(
+  xgrammar, {}, require, path.dirname(file), file);
 const { GrammarCompiler, GrammarMatcher, TokenizerInfo, Grammar } = xgrammar;
 
 const VOCABULARY = ['a', 'b', 'c', 'x', '"', '\\', ',', ':', '{', '}', '[', ']', '(', ')', '1', '2', '.', '-', ' ', '\n',
