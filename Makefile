@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' 2>/dev/null)
 
-.PHONY: run build test eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
+.PHONY: run build test schema-check eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -35,6 +35,15 @@ test:            ## build and run every test
 	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=ON
 	@cmake --build $(BUILD) -j $(JOBS)
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory schema-check; fi
+
+# Copied, so that npm's packages lie in the build folder.
+SCHEMA_CHECK := $(BUILD)/schema-check
+schema-check: test-programs ## grammars of JSON Schemas against ajv, the JSON Schema test suite and XGrammar
+	@scripts/install_packages.sh schema
+	@mkdir -p $(SCHEMA_CHECK) && cp tests/schema/*.mjs tests/schema/package.json $(SCHEMA_CHECK)
+	@cd $(SCHEMA_CHECK) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	@node $(SCHEMA_CHECK)/check.mjs $(abspath $(BUILD))/grammar_documents
 
 eval: test-programs ## all text prompts of the evaluation set, against the reference's answers
 	@FACET_EVAL_ALL=1 $(BUILD)/facet_whole_test --gtest_filter='Evaluation.*'

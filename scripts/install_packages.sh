@@ -1,7 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that a target needs, and only those that are missing.
 #
-#   scripts/install_packages.sh build [test] [bench] [fuzz] [format] [isa]
+#   scripts/install_packages.sh build [test] [bench] [fuzz] [format] [isa] [schema]
 #
 # Says what it is about to install. Without root and without sudo it names the packages and stops.
 set -eu
@@ -14,6 +14,8 @@ for group in "$@"; do
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
         fuzz) wanted="$wanted clang-14 libclang-rt-14-dev libboost1.81-dev libssl-dev libspdlog-dev" ;;
         isa) wanted="$wanted googletest qemu-user g++-aarch64-linux-gnu" ;;
+        schema) # Node may come from elsewhere.
+            command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || wanted="$wanted nodejs npm" ;;
         format) wanted="$wanted clang-format-14" ;;
         *) echo "install_packages: unknown group $group" >&2; exit 2 ;;
     esac

@@ -18,9 +18,10 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"base", {"base"}},
     {"format", {"base", "format"}},
     {"text", {"base", "format", "text"}},
+    {"grammar", {"base", "grammar"}},
     {"model", {"base", "format", "model"}},
     {"cpu", {"base", "format", "model", "cpu"}},
-    {"engine", {"base", "format", "text", "model", "cpu", "engine", "facet"}},
+    {"engine", {"base", "format", "text", "grammar", "model", "cpu", "engine", "facet"}},
     {"serve", {"base", "serve", "facet"}},
     {"apps", {"base", "serve", "apps", "facet"}},
 };
