@@ -46,6 +46,7 @@ class TokenMasks {
     struct Mask {
         const TopMask* top = nullptr;
         std::vector<int32_t> more;  // ids beyond those of `top`
+        std::vector<int32_t> less;  // ids of `top` that are not allowed
     };
 
     Result<const Mask*> mask_of(uint32_t state);
@@ -63,7 +64,10 @@ class TokenMasks {
     bool takes_all_below(uint32_t state, const GrammarVocabulary::Node& node);
     CharacterKinds kinds_of(uint32_t repeat_rule);
     bool takes_all_non_ascii(uint32_t start);
-    Status check_open_tokens(uint32_t state, Mask& mask);
+    Status check_open_tokens(uint32_t state, size_t bytes_max, Mask& mask);
+    Status check_long_tokens(uint32_t state, Mask& mask);
+    // Those of some tokens, by their places in ordered_ids(), that `state` allows.
+    Result<std::vector<int32_t>> allowed_of(uint32_t state, std::span<const uint32_t> places);
 
     GrammarStates& states_;
     const GrammarVocabulary& vocabulary_;
