@@ -29,7 +29,9 @@ Error too_ambiguous() {
 }  // namespace
 
 TokenMasks::TokenMasks(GrammarStates& states, const GrammarVocabulary& vocabulary)
-    : states_(states), vocabulary_(vocabulary) {}
+    : states_(states),
+      vocabulary_(vocabulary),
+      round_kinds_(states.grammar().rules.size(), kBrokenKind) {}
 
 void TokenMasks::clear() {
     top_masks_.clear();
@@ -114,6 +116,8 @@ Status TokenMasks::walk(uint32_t start, TopMask& mask) {
     };
     for (size_t at = 0; at < nodes.size();) {
         const GrammarVocabulary::Node& node = nodes[at];
+        // Most nodes are left by this jump, far away in memory.
+        if (node.subtree_end < nodes.size()) __builtin_prefetch(&nodes[node.subtree_end]);
         const Place& before = path[node.depth - 1u];
         const uint32_t next = states_.step(before.state, node.byte);
         if (next == GrammarStates::kTooAmbiguous || states_.work() > work_end)
@@ -167,8 +171,7 @@ bool TokenMasks::takes_all_below(uint32_t state, const GrammarVocabulary::Node& 
 }
 
 CharacterKinds TokenMasks::kinds_of(uint32_t rule_id) {
-    if (const auto known = round_kinds_.find(rule_id); known != round_kinds_.end())
-        return known->second;
+    if (round_kinds_[rule_id] != kBrokenKind) return round_kinds_[rule_id];
     const Grammar& grammar = states_.grammar();
     const GrammarSymbol body =
         grammar.symbols[grammar.alternatives[grammar.rules[rule_id].alternatives_begin]];
@@ -187,8 +190,7 @@ CharacterKinds TokenMasks::kinds_of(uint32_t rule_id) {
     } else {
         missing = ~CharacterKinds{0};
     }
-    round_kinds_.emplace(rule_id, ~missing);
-    return ~missing;
+    return round_kinds_[rule_id] = ~missing;
 }
 
 // Whether each character beyond ASCII, alone, leads from `start` to an accepting state.

@@ -73,8 +73,9 @@ class TokenMasks {
     const GrammarVocabulary& vocabulary_;
     std::unordered_map<uint32_t, std::unique_ptr<TopMask>> top_masks_;
     std::unordered_map<uint32_t, std::unique_ptr<Mask>> masks_;
-    // Characters of which each is one round of a repetition, by rule; these survive clear().
-    std::unordered_map<uint32_t, CharacterKinds> round_kinds_;
+    // By rule: characters of which each is one round of a repetition; kBrokenKind where not known
+    // yet.
+    std::vector<CharacterKinds> round_kinds_;
     size_t bytes_ = 0;
     std::vector<uint32_t> allowed_;  // of the mask in the making
 };
