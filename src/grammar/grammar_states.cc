@@ -42,7 +42,7 @@ void GrammarStates::reset() {
 }
 
 size_t GrammarStates::bytes() const {
-    return stacks_.bytes() + states_.capacity() * sizeof(State) + item_bytes_ +
+    return stacks_.bytes() + states_.size() * sizeof(State) + item_bytes_ +
            transitions_.capacity() * sizeof(uint32_t) + table_.bytes();
 }
 
@@ -277,7 +277,7 @@ uint32_t GrammarStates::top_of(uint32_t state, uint32_t depth) {
 
 void GrammarStates::forget_all_but(std::vector<uint32_t>& live) {
     StackGraph old_stacks = std::move(stacks_);
-    const std::vector<State> old_states = std::move(states_);
+    const std::deque<State> old_states = std::move(states_);
     reset();
     // Frames that live states reach. A frame is made after those it returns to, so its id is
     // higher.

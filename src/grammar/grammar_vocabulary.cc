@@ -95,6 +95,7 @@ void GrammarVocabulary::build_tree() {
         }
         ++nodes_[path.back()].own_tokens;
         note_characters(ordered_ids_[token], path);
+        if (bytes.size() > kShortTokenBytes) long_tokens_.push_back(static_cast<uint32_t>(token));
     }
     close(0, ordered_ids_.size());
     count_characters();

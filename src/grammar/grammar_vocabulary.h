@@ -20,6 +20,7 @@ namespace facet {
 
 inline constexpr size_t kGrammarTokensMax = 1u << 20;
 inline constexpr size_t kGrammarTokenBytesMax = 1u << 10;
+inline constexpr size_t kShortTokenBytes = 16;
 
 // Kinds of characters as a set of bits: a state that takes all characters of some kinds takes whole
 // branches of the tree.
@@ -61,6 +62,10 @@ class GrammarVocabulary {
     // most `count` characters. Any thread may ask.
     std::shared_ptr<const std::vector<uint32_t>> tokens_of(CharacterKinds kinds) const;
     const std::vector<uint32_t>& tokens_up_to(size_t count) const;
+    // Places in ordered_ids() of the few tokens of more than kShortTokenBytes bytes.
+    const std::vector<uint32_t>& long_tokens() const { return long_tokens_; }
+    CharacterKinds kinds(int32_t id) const { return kinds_[static_cast<size_t>(id)]; }
+    size_t characters(int32_t id) const { return characters_[static_cast<size_t>(id)]; }
     size_t mask_words() const { return (texts_.size() + 31) / 32; }
 
   private:
@@ -73,6 +78,7 @@ class GrammarVocabulary {
     std::vector<std::string> texts_;
     std::vector<int32_t> end_ids_;
     std::vector<int32_t> ordered_ids_;  // by text
+    std::vector<uint32_t> long_tokens_;
     std::vector<Node> nodes_;
     size_t longest_ = 0;
     std::vector<CharacterKinds> kinds_;         // by id; kBrokenKind for tokens of no text

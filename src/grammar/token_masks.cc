@@ -29,7 +29,9 @@ Error too_ambiguous() {
 }  // namespace
 
 TokenMasks::TokenMasks(GrammarStates& states, const GrammarVocabulary& vocabulary)
-    : states_(states), vocabulary_(vocabulary) {}
+    : states_(states),
+      vocabulary_(vocabulary),
+      round_kinds_(states.grammar().rules.size(), kBrokenKind) {}
 
 void TokenMasks::clear() {
     top_masks_.clear();
@@ -48,6 +50,8 @@ Status TokenMasks::fill(uint32_t state, std::span<uint32_t> bits) {
         std::fill(bits.begin(), bits.end(), 0u);
         for (const int32_t id : allowed.ids) set_bit(bits, id);
     }
+    for (const int32_t id : mask.less)
+        bits[static_cast<size_t>(id) / 32] &= ~(1u << (static_cast<uint32_t>(id) % 32));
     for (const int32_t id : mask.more) set_bit(bits, id);
     return {};
 }
@@ -56,7 +60,10 @@ Result<const TokenMasks::Mask*> TokenMasks::mask_of(uint32_t state) {
     if (const auto known = masks_.find(state); known != masks_.end()) return known->second.get();
     if (state == GrammarStates::kTooAmbiguous) return too_ambiguous();
     auto mask = std::make_unique<Mask>();
-    mask->top = FACET_TRY(top_mask_of(states_.top_of(state, kTopDepth)));
+    // Counters that only long tokens can exhaust are left out of what is shared: most places of a
+    // string with a limit then have the same mask but for those.
+    const uint32_t coarse = states_.without_far_counters(state, kShortTokenBytes + 1);
+    mask->top = FACET_TRY(top_mask_of(states_.top_of(coarse, kTopDepth)));
     for (const GrammarStates::Item& item : states_.state(state).items) {
         const GrammarSymbol& symbol = states_.grammar().symbols[item.position];
         if (symbol.kind == GrammarSymbol::Kind::kToken)
@@ -66,8 +73,9 @@ Result<const TokenMasks::Mask*> TokenMasks::mask_of(uint32_t state) {
         const std::vector<int32_t>& ends = vocabulary_.end_ids();
         mask->more.insert(mask->more.end(), ends.begin(), ends.end());
     }
-    FACET_TRY(check_open_tokens(state, *mask));
-    bytes_ += sizeof(Mask) + mask->more.size() * sizeof(int32_t);
+    FACET_TRY(check_open_tokens(state, coarse == state ? SIZE_MAX : kShortTokenBytes, *mask));
+    if (coarse != state) FACET_TRY(check_long_tokens(state, *mask));
+    bytes_ += sizeof(Mask) + (mask->more.size() + mask->less.size()) * sizeof(int32_t);
     return masks_.emplace(state, std::move(mask)).first->second.get();
 }
 
@@ -108,6 +116,8 @@ Status TokenMasks::walk(uint32_t start, TopMask& mask) {
     };
     for (size_t at = 0; at < nodes.size();) {
         const GrammarVocabulary::Node& node = nodes[at];
+        // Most nodes are left by this jump, far away in memory.
+        if (node.subtree_end < nodes.size()) __builtin_prefetch(&nodes[node.subtree_end]);
         const Place& before = path[node.depth - 1u];
         const uint32_t next = states_.step(before.state, node.byte);
         if (next == GrammarStates::kTooAmbiguous || states_.work() > work_end)
@@ -161,8 +171,7 @@ bool TokenMasks::takes_all_below(uint32_t state, const GrammarVocabulary::Node& 
 }
 
 CharacterKinds TokenMasks::kinds_of(uint32_t rule_id) {
-    if (const auto known = round_kinds_.find(rule_id); known != round_kinds_.end())
-        return known->second;
+    if (round_kinds_[rule_id] != kBrokenKind) return round_kinds_[rule_id];
     const Grammar& grammar = states_.grammar();
     const GrammarSymbol body =
         grammar.symbols[grammar.alternatives[grammar.rules[rule_id].alternatives_begin]];
@@ -181,8 +190,7 @@ CharacterKinds TokenMasks::kinds_of(uint32_t rule_id) {
     } else {
         missing = ~CharacterKinds{0};
     }
-    round_kinds_.emplace(rule_id, ~missing);
-    return ~missing;
+    return round_kinds_[rule_id] = ~missing;
 }
 
 // Whether each character beyond ASCII, alone, leads from `start` to an accepting state.
@@ -235,16 +243,64 @@ bool TokenMasks::takes_all_non_ascii(uint32_t start) {
     return true;
 }
 
-Status TokenMasks::check_open_tokens(uint32_t state, Mask& mask) {
+Status TokenMasks::check_open_tokens(uint32_t state, size_t bytes_max, Mask& mask) {
+    const std::vector<int32_t>& ids = vocabulary_.ordered_ids();
+    std::span<const uint32_t> open = mask.top->open;
+    std::vector<uint32_t> kept;
+    if (bytes_max != SIZE_MAX) {
+        std::copy_if(open.begin(), open.end(), std::back_inserter(kept), [&](uint32_t place) {
+            return vocabulary_.text(ids[place]).size() <= bytes_max;
+        });
+        open = kept;
+    }
+    const std::vector<int32_t> allowed = FACET_TRY(allowed_of(state, open));
+    mask.more.insert(mask.more.end(), allowed.begin(), allowed.end());
+    return {};
+}
+
+// Makes the mask exact for long tokens, of which `mask.top` knows nothing.
+Status TokenMasks::check_long_tokens(uint32_t state, Mask& mask) {
+    const std::vector<int32_t>& ids = vocabulary_.ordered_ids();
+    const std::vector<GrammarStates::Round> rounds = states_.state(state).rounds;
+    const auto is_whole = [&](int32_t id) {
+        return std::any_of(rounds.begin(), rounds.end(), [&](const GrammarStates::Round& round) {
+            return vocabulary_.characters(id) <= round.remaining &&
+                   (vocabulary_.kinds(id) & ~kinds_of(round.rule)) == 0;
+        });
+    };
+    const IdSet& top = mask.top->allowed;
+    const auto in_top = [&](int32_t id) {
+        const auto at = static_cast<size_t>(id);
+        if (!top.bits.empty()) return (top.bits[at / 32] >> (at % 32) & 1) != 0;
+        return std::binary_search(top.ids.begin(), top.ids.end(), id);
+    };
+    std::vector<uint32_t> unsure;
+    for (const uint32_t place : vocabulary_.long_tokens()) {
+        if (!is_whole(ids[place])) {
+            unsure.push_back(place);
+        } else if (!in_top(ids[place])) {
+            mask.more.push_back(ids[place]);
+        }
+    }
+    const std::vector<int32_t> allowed = FACET_TRY(allowed_of(state, unsure));
+    mask.more.insert(mask.more.end(), allowed.begin(), allowed.end());
+    for (const uint32_t place : unsure) {
+        if (in_top(ids[place])) mask.less.push_back(ids[place]);  // set again where it is in `more`
+    }
+    return {};
+}
+
+Result<std::vector<int32_t>> TokenMasks::allowed_of(uint32_t state,
+                                                    std::span<const uint32_t> places) {
     const std::vector<int32_t>& ids = vocabulary_.ordered_ids();
     const uint64_t work_end = states_.work() + kMaskWorkMax;
+    std::vector<int32_t> allowed;
     std::vector<uint32_t> path(vocabulary_.longest() + 1);
     path[0] = state;
     std::string_view previous;
     size_t alive = 0;  // bytes of `previous` that lead somewhere
-    for (const uint32_t place : mask.top->open) {
-        const int32_t id = ids[place];
-        const std::string_view text = vocabulary_.text(id);
+    for (const uint32_t place : places) {
+        const std::string_view text = vocabulary_.text(ids[place]);
         size_t depth = 0;
         while (depth < previous.size() && depth < text.size() && previous[depth] == text[depth])
             ++depth;
@@ -258,9 +314,9 @@ Status TokenMasks::check_open_tokens(uint32_t state, Mask& mask) {
             if (next == GrammarStates::kDead) break;
             path[++alive] = next;
         }
-        if (alive == text.size()) mask.more.push_back(id);
+        if (alive == text.size()) allowed.push_back(ids[place]);
     }
-    return {};
+    return allowed;
 }
 
 }  // namespace facet

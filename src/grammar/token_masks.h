@@ -46,6 +46,7 @@ class TokenMasks {
     struct Mask {
         const TopMask* top = nullptr;
         std::vector<int32_t> more;  // ids beyond those of `top`
+        std::vector<int32_t> less;  // ids of `top` that are not allowed
     };
 
     Result<const Mask*> mask_of(uint32_t state);
@@ -63,14 +64,18 @@ class TokenMasks {
     bool takes_all_below(uint32_t state, const GrammarVocabulary::Node& node);
     CharacterKinds kinds_of(uint32_t repeat_rule);
     bool takes_all_non_ascii(uint32_t start);
-    Status check_open_tokens(uint32_t state, Mask& mask);
+    Status check_open_tokens(uint32_t state, size_t bytes_max, Mask& mask);
+    Status check_long_tokens(uint32_t state, Mask& mask);
+    // Those of some tokens, by their places in ordered_ids(), that `state` allows.
+    Result<std::vector<int32_t>> allowed_of(uint32_t state, std::span<const uint32_t> places);
 
     GrammarStates& states_;
     const GrammarVocabulary& vocabulary_;
     std::unordered_map<uint32_t, std::unique_ptr<TopMask>> top_masks_;
     std::unordered_map<uint32_t, std::unique_ptr<Mask>> masks_;
-    // Characters of which each is one round of a repetition, by rule; these survive clear().
-    std::unordered_map<uint32_t, CharacterKinds> round_kinds_;
+    // By rule: characters of which each is one round of a repetition; kBrokenKind where not known
+    // yet.
+    std::vector<CharacterKinds> round_kinds_;
     size_t bytes_ = 0;
     std::vector<uint32_t> allowed_;  // of the mask in the making
 };
