@@ -26,7 +26,8 @@ namespace facet::cpu {
 
 class HeadShortlist {
   public:
-    // What is left out is at least so many deviations below: one in 10^9 of those next to it wrongly.
+    // What is left out is at least so many deviations below: one in 10^9 of those next to it
+    // wrongly.
     static constexpr float kDeviations = 6.0f;
     // An error so large, of so few as are seen, would make the normal distribution doubtful.
     static constexpr float kLargestError = 5.5f;

@@ -1,9 +1,10 @@
-/* Gives each thread that a program starts a CPU of its own. Preloaded into llama.cpp's process, which
- * starts threads for each step: left alone, a new thread often shares its creator's CPU for
+/* Gives each thread that a program starts a CPU of its own. Preloaded into llama.cpp's process,
+ * which starts threads for each step: left alone, a new thread often shares its creator's CPU for
  * milliseconds while both spin. Facet pins its threads itself.
  *
  * The thread that starts others for a computation is not the process's first one here; it keeps the
- * first allowed CPU, and the k-th of each round of (PIN_THREADS - 1) it starts gets the k-th next. */
+ * first allowed CPU, and the k-th of each round of (PIN_THREADS - 1) it starts gets the k-th next.
+ */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
