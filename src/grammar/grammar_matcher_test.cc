@@ -224,7 +224,8 @@ TEST(GrammarMatcher, MemoryStaysWithinItsLimit) {
         if (i % 10 == 0) {
             ASSERT_TRUE(matcher.mask(bits).ok());
         }
-        ASSERT_LT(automaton.value()->bytes(), limit + (64u << 10));
+        // Looked at after each token: one table that doubles may pass it until then.
+        ASSERT_LT(automaton.value()->bytes(), limit + limit / 4);
     }
     EXPECT_TRUE(other.accept_text(std::string(999'990, 'x')).value());
     EXPECT_FALSE(other.is_complete());
