@@ -1,5 +1,5 @@
-// Runs a fuzz target over the files of a folder, without libFuzzer: seeds, and inputs that once broke
-// something, are tests.
+// Runs a fuzz target over the files of a folder, without libFuzzer: seeds, and inputs that once
+// broke something, are tests.
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>

@@ -224,7 +224,8 @@ TEST(GrammarMatcher, MemoryStaysWithinItsLimit) {
         if (i % 10 == 0) {
             ASSERT_TRUE(matcher.mask(bits).ok());
         }
-        ASSERT_LT(automaton.value()->bytes(), limit + (64u << 10));
+        // One mask may go beyond it before the next call tidies up.
+        ASSERT_LT(automaton.value()->bytes(), limit + limit / 2);
     }
     EXPECT_TRUE(other.accept_text(std::string(999'990, 'x')).value());
     EXPECT_FALSE(other.is_complete());
