@@ -100,7 +100,7 @@ class GrammarStates {
 
     const Grammar& grammar_;
     StackGraph stacks_;
-    std::deque<State> states_;  // whoever looks at one may cause others to be made
+    std::deque<State> states_;           // whoever looks at one may cause others to be made
     std::vector<uint32_t> transitions_;  // [state, byte class]
     InternTable table_;
     uint32_t start_ = kDead;
