@@ -224,7 +224,7 @@ TEST(GrammarMatcher, MemoryStaysWithinItsLimit) {
         if (i % 10 == 0) {
             ASSERT_TRUE(matcher.mask(bits).ok());
         }
-        // Looked at after each token: one table that doubles may pass it until then.
+        // A mask may go beyond it, by a table that doubles; the next accept() tidies up.
         ASSERT_LT(automaton.value()->bytes(), limit + limit / 4);
     }
     EXPECT_TRUE(other.accept_text(std::string(999'990, 'x')).value());
