@@ -10,9 +10,7 @@
 namespace facet {
 
 PrefixTree::PrefixTree(const ModelConfig& config, PageStore& store, int32_t turn_id)
-    : store_(store), turn_id_(turn_id) {
-    for (const LayerConfig& layer : config.layers) window_ = std::max(window_, layer.window);
-}
+    : store_(store), turn_id_(turn_id), window_(largest_window(config)) {}
 
 // ---- matching
 
@@ -61,24 +59,12 @@ bool PrefixTree::is_known(const Node& node) const {
 bool PrefixTree::can_resume_behind(const std::vector<Node*>& path, size_t page,
                                    int32_t length) const {
     if (window_ == 0) return true;
-    const auto first = static_cast<size_t>(std::max(0, length - window_ + 1) / kPagePositions);
+    const auto first = static_cast<size_t>(first_page_in_window(length, window_));
     for (size_t i = first; i <= page; ++i) {
         if (path[i]->pages[KvPart::kSliding] == kNoPage && !path[i]->is_saved[KvPart::kSliding])
             return false;
     }
     return true;
-}
-
-// The node and all below it.
-template <typename Visit>
-void PrefixTree::each_below(Node& node, const Visit& visit) {
-    std::vector<Node*> open = {&node};
-    while (!open.empty()) {
-        Node* at = open.back();
-        open.pop_back();
-        visit(*at);
-        for (const auto& child : at->children) open.push_back(child.get());
-    }
 }
 
 // ---- growing
@@ -104,16 +90,21 @@ class PrefixTree::Held {
     mutable Node* node_;
 };
 
-PrefixTree::Node* PrefixTree::add(Node* parent) {
+// A node in its place, without ids and pages.
+PrefixTree::Node* PrefixTree::add_empty(Node* parent) {
     auto node = std::make_unique<Node>();
     node->parent = parent;
     node->index = parent->index + 1;
     node->ids.reserve(kPagePositions);
     touch(node.get());
-    Node* const added = node.get();
+    parent->children.push_back(std::move(node));
+    return parent->children.back().get();
+}
+
+PrefixTree::Node* PrefixTree::add(Node* parent) {
     // From the beginning on in its place, so that nothing is lost if memory runs out; and its
     // parent, which was a leaf, is not dropped.
-    parent->children.push_back(std::move(node));
+    Node* const added = add_empty(parent);
     const Held held(*added);
     bool complete = true;
     for (const KvPart part : kKvParts) {
@@ -144,17 +135,12 @@ PrefixTree::Node* PrefixTree::add_copy(Node* other, int32_t count) {
 
 PrefixTree::Node* PrefixTree::add_saved(Node* parent, std::span<const int32_t> ids,
                                         bool has_window) {
-    auto node = std::make_unique<Node>();
-    node->parent = parent;
-    node->index = parent->index + 1;
-    node->ids.reserve(kPagePositions);
+    Node* const node = add_empty(parent);
     node->ids.assign(ids.begin(), ids.end());
     node->is_saved = {{has_window, true}};
     // Windows are saved where conversations are taken up again.
-    if (has_window) add_resume_point(node.get(), node->begin() + static_cast<int32_t>(ids.size()));
-    touch(node.get());
-    parent->children.push_back(std::move(node));
-    return parent->children.back().get();
+    if (has_window) add_resume_point(node, node->begin() + static_cast<int32_t>(ids.size()));
+    return node;
 }
 
 bool PrefixTree::load(Node* node, KvPart part) {
@@ -180,6 +166,7 @@ void PrefixTree::grow(Node* node) {
 
 void PrefixTree::remove(Node* node) {
     FACET_CHECK(node->users == 0);
+    drop(*node);
     each_below(*node, [&](Node& below) { drop(below); });
     auto& siblings = node->parent->children;
     siblings.erase(std::find_if(siblings.begin(), siblings.end(),

@@ -85,7 +85,9 @@ class PrefixTree {
     bool guards_resume_point(const Node& node) const;
     // Every node but the root, parents before children; visit(node) must not change the tree.
     template <typename Visit>
-    void each_node(const Visit& visit) const;
+    void each_node(const Visit& visit) const {
+        each_below(root_, visit);
+    }
 
     // Removes what can not be used, because a page of it or before it can not be had any more.
     void remove_unknown();
@@ -110,12 +112,13 @@ class PrefixTree {
     static bool is_in_memory(const Node& node);
     bool is_known(const Node& node) const;
     template <typename Visit>
-    static void each_below(Node& node, const Visit& visit);
+    static void each_below(const Node& node, const Visit& visit);
+    Node* add_empty(Node* parent);
 
     PageStore& store_;
     PageSource* source_ = nullptr;
     const int32_t turn_id_;
-    int32_t window_ = 0;  // 0 if no layer slides
+    const int32_t window_;  // 0 if no layer slides
     Node root_;
     uint64_t clock_ = 0;
     uint64_t dropped_ = 0;
@@ -134,14 +137,14 @@ class PageSource {
 };
 
 template <typename Visit>
-void PrefixTree::each_node(const Visit& visit) const {
+void PrefixTree::each_below(const Node& node, const Visit& visit) {
     std::vector<Node*> open;
-    for (const auto& child : root_.children) open.push_back(child.get());
+    for (const auto& child : node.children) open.push_back(child.get());
     while (!open.empty()) {
-        Node* node = open.back();
+        Node* at = open.back();
         open.pop_back();
-        visit(*node);
-        for (const auto& child : node->children) open.push_back(child.get());
+        visit(*at);
+        for (const auto& child : at->children) open.push_back(child.get());
     }
 }
 

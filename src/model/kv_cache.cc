@@ -7,13 +7,10 @@
 namespace facet {
 
 KvCache::KvCache(const ModelConfig& config, int32_t context, KvPool* pool)
-    : pool_(pool), context_(context) {
+    : pool_(pool), context_(context), window_(largest_window(config)) {
     for (const KvPart part : kKvParts)
         pages_[part].assign(static_cast<size_t>(pages_for(context)), kNoPage);
-    for (const LayerConfig& layer : config.layers) {
-        has_layers_[part_of(layer)] = true;
-        window_ = std::max(window_, layer.window);
-    }
+    for (const LayerConfig& layer : config.layers) has_layers_[part_of(layer)] = true;
 }
 
 void KvCache::set_length(int32_t length) {
@@ -22,7 +19,7 @@ void KvCache::set_length(int32_t length) {
 }
 
 int32_t KvCache::first_page(KvPart part, int32_t position) const {
-    return part == KvPart::kGlobal ? 0 : std::max(0, position - window_ + 1) / kPagePositions;
+    return part == KvPart::kGlobal ? 0 : first_page_in_window(position, window_);
 }
 
 bool KvCache::has_pages_for(int32_t rows) const {

@@ -49,8 +49,8 @@ class KvCache {
   private:
     KvPool* pool_;
     int32_t context_;
+    int32_t window_;
     int32_t length_ = 0;
-    int32_t window_ = 0;  // the largest; 0 if no layer slides
     PerPart<std::vector<int32_t>> pages_;
     PerPart<bool> has_layers_;
 };

@@ -48,6 +48,12 @@ void KvPool::release(KvPart part, int32_t page) {
     memory_[part].give_back(static_cast<uint64_t>(page) * page_bytes_[part], page_bytes_[part]);
 }
 
+int32_t largest_window(const ModelConfig& config) {
+    int32_t window = 0;
+    for (const LayerConfig& layer : config.layers) window = std::max(window, layer.window);
+    return window;
+}
+
 PerPart<uint64_t> kv_page_bytes(const ModelConfig& config, const std::vector<uint64_t>& row_bytes) {
     PerPart<uint64_t> bytes;
     for (size_t i = 0; i < config.layers.size(); ++i)

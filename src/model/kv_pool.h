@@ -6,6 +6,7 @@
 // is the device's business), nor who uses which page (kv_cache.h, and the engine's page table).
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <span>
@@ -96,6 +97,13 @@ class KvPool {
     PerPart<uint64_t> page_bytes_;
     PerPart<ZeroedMemory> memory_;
 };
+
+// The largest window of the sliding layers; 0 if there are none.
+int32_t largest_window(const ModelConfig& config);
+// The first page of sliding layers that queries from `position` on see.
+constexpr int32_t first_page_in_window(int32_t position, int32_t window) {
+    return std::max(0, position - window + 1) / kPagePositions;
+}
 
 // Bytes of one page of each part.
 //   row_bytes[layer]  what one position of a layer takes
