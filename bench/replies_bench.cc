@@ -32,8 +32,7 @@ struct Reply {
 class Bench {
   public:
     explicit Bench(Engine& engine) : engine_(engine) {
-        for (const Special end :
-             {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin})
+        for (const Special end : kReplyEnds)
             ends_.push_back({engine.model().tokenizer().take()->vocabulary().id_of(end), -100});
     }
 

@@ -10,12 +10,12 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <random>
 #include <shared_mutex>
 #include <thread>
 
+#include "base/memory.h"
 #include "engine/engine.h"
 
 namespace {
@@ -25,13 +25,6 @@ using Clock = std::chrono::steady_clock;
 
 constexpr const char* kModel = FACET_SOURCE_DIR "/models/facet-demo-Q8_0.gguf";
 constexpr auto kBetweenRestarts = std::chrono::seconds(20);
-
-uint64_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    uint64_t pages = 0;
-    file >> pages >> pages;
-    return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 [[noreturn]] void fail(const std::string& why) {
     fmt::print(stderr, "FAILED: {}\n", why);
@@ -81,7 +74,7 @@ class Soak {
         kv_bytes_ = plan.value().conversation.bytes() * 3;
         engine_ = open(folder_, kv_bytes_);
         solo_ = open({}, plan.value().conversation.bytes());
-        resident_ = resident_bytes();
+        resident_ = resident_memory_bytes();
     }
     ~Soak() { std::filesystem::remove_all(folder_); }
 
@@ -93,7 +86,8 @@ class Soak {
                 std::min<Clock::duration>(kBetweenRestarts, end_ - Clock::now()));
             restart();
             fmt::print("{} replies, {} of them cancelled, {} restarts, {:.0f} MB resident\n",
-                       replies_.load(), cancelled_.load(), restarts_, resident_bytes() * 1e-6);
+                       replies_.load(), cancelled_.load(), restarts_,
+                       resident_memory_bytes() * 1e-6);
             std::fflush(stdout);
         }
         for (std::thread& thread : threads) thread.join();
@@ -111,7 +105,8 @@ class Soak {
                    metrics.dropped_pages, metrics.saved_files);
         // What sanitizers and the C library keep aside is not ours.
         const uint64_t limit = resident_ + 2 * kv_bytes_ + 400'000'000;
-        if (resident_bytes() > limit) fail(fmt::format("{} bytes resident", resident_bytes()));
+        if (resident_memory_bytes() > limit)
+            fail(fmt::format("{} bytes resident", resident_memory_bytes()));
         engine_.reset();
         engine_ = open(folder_, kv_bytes_);
         ++restarts_;

@@ -189,6 +189,10 @@ Json Json::number(double value) {
 }
 
 Json Json::integer(long long value) { return number(fmt::format("{}", value)); }
+Json Json::unsigned_integer(uint64_t value) { return number(fmt::format("{}", value)); }
+Json Json::rounded(double value, int digits) {
+    return number(fmt::format("{:.{}f}", value, digits));
+}
 
 const Json* Json::find(std::string_view key) const {
     for (const auto& [name, value] : members) {

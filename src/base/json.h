@@ -52,6 +52,8 @@ struct Json {
     static Json number(
         double value);  // shortest text that reads back as the same double; null if not finite
     static Json integer(long long value);
+    static Json unsigned_integer(uint64_t value);
+    static Json rounded(double value, int digits);  // so many digits behind the point
     static Json array() { return of_kind(Kind::kArray); }
     static Json object() { return of_kind(Kind::kObject); }
 

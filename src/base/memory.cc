@@ -75,4 +75,11 @@ uint64_t available_memory_bytes() {
     return UINT64_MAX;
 }
 
+uint64_t resident_memory_bytes() {
+    std::ifstream file("/proc/self/statm");
+    uint64_t pages = 0;
+    if (!(file >> pages >> pages)) return 0;
+    return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
 }  // namespace facet

@@ -59,4 +59,7 @@ class ZeroedMemory {
 // number if it does not say.
 uint64_t available_memory_bytes();
 
+// Bytes of physical memory that this process has now; 0 if the system does not say.
+uint64_t resident_memory_bytes();
+
 }  // namespace facet

@@ -39,10 +39,6 @@ std::string hash_of(std::span<const T> logits) {
     return fmt::format("{:016x}", hash);
 }
 
-Json rounded(double value, int digits) {
-    return Json::number(fmt::format("{:.{}f}", value, digits));
-}
-
 // Time of each phase of the forward step between start() and stop(), summed.
 class PhaseProfile {
   public:
@@ -56,9 +52,9 @@ class PhaseProfile {
         if (times_ == nullptr) return Json::null();
         Json json = Json::object();
         for (size_t i = 0; i < kPhaseNames.size(); ++i) {
-            json.set(
-                std::string(kPhaseNames[i]),
-                rounded(static_cast<double>(sums_[i]) * 1e-6 / static_cast<double>(tokens), 5));
+            json.set(std::string(kPhaseNames[i]),
+                     Json::rounded(
+                         static_cast<double>(sums_[i]) * 1e-6 / static_cast<double>(tokens), 5));
         }
         return json;
     }
@@ -94,7 +90,7 @@ class HeadProfile {
                                               largest > 0 ? fmt::format("{}", largest) : "all",
                                               vocabulary)));
         test.set("head_computed_share",
-                 rounded(static_cast<double>(sum_.logits) / rows / vocabulary, 5));
+                 Json::rounded(static_cast<double>(sum_.logits) / rows / vocabulary, 5));
         test.set("head_estimated_rows", Json::integer(sum_.estimated_rows));
         test.set("head_complete_rows", Json::integer(sum_.complete_rows));
     }
@@ -204,15 +200,16 @@ class Benchmark {
 
     Json report(bool prompt, int32_t count, int32_t depth, Runs runs) const {
         Json speeds = Json::array(), ping_pongs = Json::array(), reads = Json::array();
-        for (const double speed : runs.speeds) speeds.push(rounded(speed, 3));
-        for (const double ping_pong : runs.ping_pong_ns) ping_pongs.push(rounded(ping_pong, 0));
+        for (const double speed : runs.speeds) speeds.push(Json::rounded(speed, 3));
+        for (const double ping_pong : runs.ping_pong_ns)
+            ping_pongs.push(Json::rounded(ping_pong, 0));
         for (const MemoryState& state : {runs.before, runs.after})
-            reads.push(rounded(state.read_gb_per_s, 2));
+            reads.push(Json::rounded(state.read_gb_per_s, 2));
         std::sort(runs.speeds.begin(), runs.speeds.end());
         const double median = runs.speeds[runs.speeds.size() / 2];
         Json tokens_per_s = Json::object();
-        tokens_per_s.set("median", rounded(median, 3))
-            .set("best", rounded(runs.speeds.back(), 3))
+        tokens_per_s.set("median", Json::rounded(median, 3))
+            .set("best", Json::rounded(runs.speeds.back(), 3))
             .set("runs", std::move(speeds));
         double bytes = 0;
         const double head =
@@ -231,10 +228,10 @@ class Benchmark {
                  Json::of(fmt::format("{}{}{}", prompt ? "pp" : "tg", count,
                                       depth > 0 ? fmt::format("@d{}", depth) : std::string())));
         test.set("tokens_per_s", std::move(tokens_per_s));
-        test.set("gb_per_s", prompt ? Json::null() : rounded(gb_per_s, 2));
+        test.set("gb_per_s", prompt ? Json::null() : Json::rounded(gb_per_s, 2));
         test.set("bandwidth_share",
-                 prompt || read == 0 ? Json::null() : rounded(gb_per_s / read, 4));
-        test.set("peak_share", prompt ? rounded(peak_share, 4) : Json::null());
+                 prompt || read == 0 ? Json::null() : Json::rounded(gb_per_s / read, 4));
+        test.set("peak_share", prompt ? Json::rounded(peak_share, 4) : Json::null());
         const bool all = prompt || options_.largest == 0;
         test.set("logits_hash", Json::of(all ? hash_of(std::span<const float>(session_.logits()))
                                              : hash_of(session_.best_logits())));
@@ -248,7 +245,7 @@ class Benchmark {
         double seconds = 0;
         for (const double speed : runs.speeds) seconds += 1 / speed;
         test.set("ms_per_token",
-                 rounded(1000 * seconds / static_cast<double>(runs.speeds.size()), 5));
+                 Json::rounded(1000 * seconds / static_cast<double>(runs.speeds.size()), 5));
         test.set("profile_ms_per_token",
                  runs.profile.per_token(int64_t{count} * options_.repetitions));
         return test;
@@ -268,13 +265,13 @@ Json machine_json(const MachineSpeed& machine, const MemoryState& before,
     Json json = Json::object();
     json.set("cpu", Json::of(machine.processor)).set("isa", Json::of(machine.isa));
     json.set("threads", Json::integer(machine.threads));
-    json.set("read_gb_per_s_before", rounded(before.read_gb_per_s, 2));
-    json.set("read_gb_per_s_after", rounded(after.read_gb_per_s, 2));
-    json.set("ping_pong_ns_before", rounded(before.ping_pong_ns, 0));
-    json.set("ping_pong_ns_after", rounded(after.ping_pong_ns, 0));
+    json.set("read_gb_per_s_before", Json::rounded(before.read_gb_per_s, 2));
+    json.set("read_gb_per_s_after", Json::rounded(after.read_gb_per_s, 2));
+    json.set("ping_pong_ns_before", Json::rounded(before.ping_pong_ns, 0));
+    json.set("ping_pong_ns_after", Json::rounded(after.ping_pong_ns, 0));
     json.set("state_changed", Json::of(state_differs(before.read_gb_per_s, after.read_gb_per_s) ||
                                        state_differs(before.ping_pong_ns, after.ping_pong_ns)));
-    json.set("int8_peak_gop_per_s", rounded(machine.int8_operations_per_s * 1e-9, 1));
+    json.set("int8_peak_gop_per_s", Json::rounded(machine.int8_operations_per_s * 1e-9, 1));
     return json;
 }
 
@@ -361,10 +358,10 @@ Result<Json> run_benchmark(const std::string& path, EngineOptions engine_options
                                          : path))
         .set("device", Json::of(plan.name))
         .set("machine", machine_json(machine, before, after));
-    answer.set("load_seconds", rounded(load_seconds, 2));
+    answer.set("load_seconds", Json::rounded(load_seconds, 2));
     // The probe is no part of what running the model takes.
     const uint64_t peak = std::max(load_peak, peak_rss_bytes() - probe.bytes());
-    answer.set("peak_rss_bytes", Json::number(fmt::format("{}", peak)));
+    answer.set("peak_rss_bytes", Json::unsigned_integer(peak));
     answer.set("tests", std::move(tests));
     return answer;
 }

@@ -13,14 +13,6 @@ namespace facet {
 
 namespace {
 
-Json integer(uint64_t value) { return Json::number(fmt::format("{}", value)); }
-
-uint64_t tensor_bytes(const GgufFile& file) {
-    uint64_t bytes = 0;
-    for (const TensorView& tensor : file.tensors()) bytes += tensor.bytes.size();
-    return bytes;
-}
-
 // Tensor count and bytes for each type, the most bytes first.
 Json type_table(const GgufFile& file) {
     struct Row {
@@ -39,8 +31,8 @@ Json type_table(const GgufFile& file) {
     for (const auto& [name, row] : sorted) {
         Json json = Json::object();
         json.set("type", Json::of(name))
-            .set("tensors", integer(row.tensors))
-            .set("bytes", integer(row.bytes));
+            .set("tensors", Json::unsigned_integer(row.tensors))
+            .set("bytes", Json::unsigned_integer(row.bytes));
         table.push(std::move(json));
     }
     return table;
@@ -48,11 +40,13 @@ Json type_table(const GgufFile& file) {
 
 Json token_table(const TokenBytes& bytes) {
     Json table = Json::object();
-    table.set("attention", integer(bytes.attention)).set("dense_ffn", integer(bytes.dense_ffn));
-    table.set("experts", integer(bytes.experts)).set("router", integer(bytes.router));
-    table.set("norms", integer(bytes.norms))
-        .set("head", integer(bytes.head))
-        .set("total", integer(bytes.total()));
+    table.set("attention", Json::unsigned_integer(bytes.attention))
+        .set("dense_ffn", Json::unsigned_integer(bytes.dense_ffn));
+    table.set("experts", Json::unsigned_integer(bytes.experts))
+        .set("router", Json::unsigned_integer(bytes.router));
+    table.set("norms", Json::unsigned_integer(bytes.norms))
+        .set("head", Json::unsigned_integer(bytes.head))
+        .set("total", Json::unsigned_integer(bytes.total()));
     return table;
 }
 
@@ -60,17 +54,14 @@ Json tensor_list(const GgufFile& file) {
     Json list = Json::array();
     for (const TensorView& tensor : file.tensors()) {
         Json shape = Json::array();
-        for (const uint64_t size : tensor.shape) shape.push(integer(size));
+        for (const uint64_t size : tensor.shape) shape.push(Json::unsigned_integer(size));
         Json json = Json::object();
         json.set("name", Json::of(tensor.name)).set("type", Json::of(traits_of(tensor.type).name));
-        json.set("shape", std::move(shape)).set("bytes", integer(tensor.bytes.size()));
+        json.set("shape", std::move(shape))
+            .set("bytes", Json::unsigned_integer(tensor.bytes.size()));
         list.push(std::move(json));
     }
     return list;
-}
-
-Json rounded(double value, int digits) {
-    return Json::number(fmt::format("{:.{}f}", value, digits));
 }
 
 // KV memory of long contexts, in each form that a cache may have.
@@ -86,7 +77,8 @@ Result<Json> kv_table(const ModelConfig& config) {
             options.kv = type;
             const DevicePlan plan = FACET_TRY(plan_device(options, config));
             row.set(name,
-                    integer(plan_kv(config, context, plan.batch_rows, plan.kv_row_bytes).bytes()));
+                    Json::unsigned_integer(
+                        plan_kv(config, context, plan.batch_rows, plan.kv_row_bytes).bytes()));
         }
         table.push(std::move(row));
     }
@@ -96,9 +88,9 @@ Result<Json> kv_table(const ModelConfig& config) {
 Json prediction_json(const char* length_name, int32_t length, const Prediction& prediction) {
     Json json = Json::object();
     json.set(length_name, Json::integer(length));
-    json.set("tokens_per_s", rounded(prediction.tokens_per_s, 2));
-    json.set("bytes_per_token", rounded(prediction.bytes, 0));
-    json.set("operations_per_token", rounded(prediction.operations, 0));
+    json.set("tokens_per_s", Json::rounded(prediction.tokens_per_s, 2));
+    json.set("bytes_per_token", Json::rounded(prediction.bytes, 0));
+    json.set("operations_per_token", Json::rounded(prediction.operations, 0));
     json.set("bound_by", Json::of(prediction.memory_bound ? "memory" : "arithmetic"));
     return json;
 }
@@ -124,17 +116,17 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
         prefill.push(
             prediction_json("tokens", count,
                             predict_prefill(cost, count, device.batch_rows,
-                                            static_cast<double>(tensor_bytes(file)), limits)));
+                                            static_cast<double>(file.tensor_bytes()), limits)));
     }
     Json answer = Json::object();
     answer.set("cpu", Json::of(machine.processor)).set("isa", Json::of(machine.isa));
     answer.set("threads", Json::integer(machine.threads));
-    answer.set("read_gb_per_s", rounded(memory.read_gb_per_s, 2));
-    answer.set("ping_pong_ns", rounded(memory.ping_pong_ns, 0));
-    answer.set("int8_peak_gop_per_s", rounded(machine.int8_operations_per_s * 1e-9, 1));
-    answer.set("reached_of_bandwidth", rounded(kReachedOfBandwidth, 2));
-    answer.set("reached_of_peak", rounded(kReachedOfPeak, 2));
-    answer.set("head_share", rounded(head_share, 3));
+    answer.set("read_gb_per_s", Json::rounded(memory.read_gb_per_s, 2));
+    answer.set("ping_pong_ns", Json::rounded(memory.ping_pong_ns, 0));
+    answer.set("int8_peak_gop_per_s", Json::rounded(machine.int8_operations_per_s * 1e-9, 1));
+    answer.set("reached_of_bandwidth", Json::rounded(kReachedOfBandwidth, 2));
+    answer.set("reached_of_peak", Json::rounded(kReachedOfPeak, 2));
+    answer.set("head_share", Json::rounded(head_share, 3));
     answer.set("decode", std::move(decode)).set("prefill", std::move(prefill));
     return answer;
 }
@@ -144,16 +136,17 @@ Result<Json> prediction(const GgufFile& file, const ModelConfig& config, const W
 Json plan_json(const MemoryPlan& plan) {
     Json json = Json::object();
     json.set("context", Json::integer(plan.context))
-        .set("weights_bytes", integer(plan.weights_bytes));
-    json.set("kv_bytes", integer(plan.conversation.bytes()))
-        .set("kv_sliding_bytes", integer(plan.conversation.sliding_bytes))
-        .set("kv_global_bytes", integer(plan.conversation.global_bytes))
-        .set("kv_budget_bytes", integer(plan.kv_bytes));
-    json.set("work_bytes", integer(plan.work_bytes))
-        .set("total_bytes", integer(plan.total_bytes()))
-        .set("limit_bytes", integer(plan.limit_bytes()));
+        .set("weights_bytes", Json::unsigned_integer(plan.weights_bytes));
+    json.set("kv_bytes", Json::unsigned_integer(plan.conversation.bytes()))
+        .set("kv_sliding_bytes", Json::unsigned_integer(plan.conversation.sliding_bytes))
+        .set("kv_global_bytes", Json::unsigned_integer(plan.conversation.global_bytes))
+        .set("kv_budget_bytes", Json::unsigned_integer(plan.kv_bytes));
+    json.set("work_bytes", Json::unsigned_integer(plan.work_bytes))
+        .set("total_bytes", Json::unsigned_integer(plan.total_bytes()))
+        .set("limit_bytes", Json::unsigned_integer(plan.limit_bytes()));
     const bool is_known = plan.available_bytes != UINT64_MAX;
-    json.set("available_bytes", is_known ? integer(plan.available_bytes) : Json::null());
+    json.set("available_bytes",
+             is_known ? Json::unsigned_integer(plan.available_bytes) : Json::null());
     json.set("fits", Json::of(plan.fits()));
     return json;
 }
@@ -179,7 +172,7 @@ Json metrics_json(const SchedulerMetrics& metrics) {
         {"kv_budget_bytes", metrics.kv_budget_bytes},
         {"saved_files", metrics.saved_files},
         {"saved_bytes", metrics.saved_bytes}};
-    for (const auto& [name, value] : counters) json.set(name, integer(value));
+    for (const auto& [name, value] : counters) json.set(name, Json::unsigned_integer(value));
     return json;
 }
 
@@ -189,7 +182,7 @@ Result<Json> inspect_json(const std::string& path, int32_t context, bool measure
     const Weights weights = FACET_TRY(bind_weights(file, config));
     const DevicePlan device = FACET_TRY(plan_device({}, config));
     const MemoryPlan plan = FACET_TRY(
-        plan_memory(config, device, tensor_bytes(file), {context, 0}, available_memory_bytes()));
+        plan_memory(config, device, file.tensor_bytes(), {context, 0}, available_memory_bytes()));
     uint64_t parameters = 0;
     for (const TensorView& tensor : file.tensors()) parameters += tensor.element_count();
 
@@ -199,13 +192,13 @@ Result<Json> inspect_json(const std::string& path, int32_t context, bool measure
         warnings.push(Json::of("no usable tokenizer: " + vocabulary.error().message));
     }
     Json answer = Json::object();
-    answer.set("path", Json::of(path)).set("file_bytes", integer(file.file_bytes()));
+    answer.set("path", Json::of(path)).set("file_bytes", Json::unsigned_integer(file.file_bytes()));
     answer.set("version", Json::integer(file.version())).set("architecture", Json::of("gemma4"));
     answer.set("variant", Json::of(config.variant)).set("name", Json::of(config.name));
     answer.set("layers", Json::integer(config.layer_count()))
         .set("vocabulary", Json::integer(config.vocabulary));
     answer.set("context_length", Json::integer(config.context_length))
-        .set("parameters", integer(parameters));
+        .set("parameters", Json::unsigned_integer(parameters));
     answer.set("types", type_table(file))
         .set("bytes_per_token", token_table(token_bytes(config, weights)));
     Json planned = plan_json(plan);

@@ -3,24 +3,16 @@
 //
 // FACET_LONG=1 makes it 200,000 tokens, which takes minutes.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
-#include <fstream>
 #include <random>
 
+#include "base/memory.h"
 #include "engine/session.h"
 #include "tests/edited_model.h"
 
 namespace facet {
 namespace {
-
-uint64_t resident_bytes() {
-    std::ifstream file("/proc/self/statm");
-    uint64_t pages = 0;
-    file >> pages >> pages;
-    return pages * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
-}
 
 TEST(LongContext, StaysInsideItsPlanAndGoesOnCheaply) {
     constexpr int32_t kWindow = 1024;
@@ -35,14 +27,14 @@ TEST(LongContext, StaysInsideItsPlanAndGoesOnCheaply) {
     const MemoryPlan plan = Engine::plan(path, options).take();
     // Nothing beside this one conversation.
     options.memory.kv_bytes = plan.conversation.bytes();
-    const uint64_t before = resident_bytes();
+    const uint64_t before = resident_memory_bytes();
     const auto engine = Engine::open(path, options).take();
     const auto session = Session::create(engine).take();
     std::mt19937 random(1);
     std::vector<int32_t> ids(static_cast<size_t>(count));
     for (int32_t& id : ids) id = static_cast<int32_t>(random() % 1000);
     ASSERT_TRUE(session->set_ids(ids).ok());
-    const uint64_t grown = resident_bytes() - std::min(before, resident_bytes());
+    const uint64_t grown = resident_memory_bytes() - std::min(before, resident_memory_bytes());
     EXPECT_LE(engine->tree().store().used_bytes(), plan.conversation.bytes());
     EXPECT_LE(grown, plan.total_bytes() + 16'000'000) << "plan: " << plan.total_bytes();
     // The next turn,.

@@ -1,25 +1,14 @@
 // Answers that are sent while they are made: many at once, to quick readers and slow ones.
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
+#include "base/memory.h"
 #include "serve/held_answers.h"
 
 namespace facet::serve::testing {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-// The resident set in KiB.
-size_t memory_kib() {
-    std::ifstream status("/proc/self/status");
-    std::string word;
-    while (status >> word && word != "VmRSS:") {
-    }
-    size_t kib = 0;
-    status >> kib;
-    return kib;
-}
 
 // How long the streams below run. `FACET_SOAK_SECONDS=600` is the test of endurance.
 std::chrono::seconds soak_time() {
@@ -53,12 +42,12 @@ TEST(HttpStreams, AreServedTwoHundredAtOnce) {
             waits_ms[wait_count++ % waits_ms.size()] =
                 std::chrono::duration<float, std::milli>(Clock::now() - sent).count();
         }
-        if (events == 10) memory_at_first = memory_kib();
+        if (events == 10) memory_at_first = resident_memory_bytes() / 1024;
         // The rate of a model: fifty tokens a second for everyone.
         std::this_thread::sleep_until(sent + milliseconds(20));
     }
     // A sanitizer keeps what was freed for a while.
-    EXPECT_LT(memory_kib(), memory_at_first + 16'384);
+    EXPECT_LT(resident_memory_bytes() / 1024, memory_at_first + 16'384);
     held.finish();
     for (TestClient& client : clients) ASSERT_TRUE(client.receive_until("0\r\n\r\n"));
     waits_ms.resize(std::min(wait_count, waits_ms.size()));
@@ -66,7 +55,8 @@ TEST(HttpStreams, AreServedTwoHundredAtOnce) {
     // From send to the client's hand, the time to read all those before it included.
     std::printf("%d events to %zu streams: p50 %.2f ms, p99 %.2f ms, memory %zu -> %zu KiB\n",
                 events, kStreams, waits_ms[waits_ms.size() / 2],
-                waits_ms[waits_ms.size() * 99 / 100], memory_at_first, memory_kib());
+                waits_ms[waits_ms.size() * 99 / 100], memory_at_first,
+                resident_memory_bytes() / 1024);
     EXPECT_EQ(server->counters().streams_started, kStreams);
     EXPECT_TRUE(eventually([&] { return server->counters().streams_open == 0; }));
 }
