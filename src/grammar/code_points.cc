@@ -10,12 +10,6 @@ namespace facet {
 
 namespace {
 
-ByteSet byte_range(uint8_t first, uint8_t last) {
-    ByteSet set;
-    for (int b = first; b <= last; ++b) set.set(static_cast<size_t>(b));
-    return set;
-}
-
 // Splits a range of characters of the same UTF-8 length into products of byte ranges.
 class Utf8Splitter {
   public:

@@ -35,6 +35,12 @@ void make_byte_classes(Grammar& grammar) {
 
 }  // namespace
 
+ByteSet byte_range(uint8_t first, uint8_t last) {
+    ByteSet set;
+    for (size_t byte = first; byte <= last; ++byte) set.set(byte);
+    return set;
+}
+
 GrammarBuilder::GrammarBuilder() = default;
 
 uint32_t GrammarBuilder::add_rule(std::string_view name) {

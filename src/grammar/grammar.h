@@ -23,6 +23,7 @@
 namespace facet {
 
 using ByteSet = std::bitset<256>;
+ByteSet byte_range(uint8_t first, uint8_t last);  // both included
 
 // Limits of one grammar; they bound its memory and the time to compile it.
 inline constexpr size_t kGrammarRulesMax = 200'000;

@@ -20,12 +20,6 @@ int compare_magnitudes(const Decimal& a, const Decimal& b) {
     return a.fraction.compare(b.fraction);  // without trailing zeros, as texts
 }
 
-ByteSet digit_range(char first, char last) {
-    ByteSet set;
-    for (char c = first; c <= last; ++c) set.set(static_cast<uint8_t>(c));
-    return set;
-}
-
 // Magnitudes between two bounds, written with a fixed number of digits before the point.
 class Magnitudes {
   public:
@@ -155,11 +149,11 @@ void add_magnitudes(GrammarBuilder& builder, const Magnitudes::Bounds& bounds,
 }
 
 GrammarSymbol add_unbounded(GrammarBuilder& builder, bool integers_only) {
-    const GrammarSymbol digit = builder.bytes(digit_range('0', '9'));
+    const GrammarSymbol digit = builder.bytes(byte_range('0', '9'));
     const GrammarSymbol minus = builder.optional(builder.byte('-'));
     const GrammarSymbol whole = builder.choice(
         {{builder.byte('0')},
-         {builder.bytes(digit_range('1', '9')), builder.repeat(digit, 0, kIntegerDigitsMax - 1)}});
+         {builder.bytes(byte_range('1', '9')), builder.repeat(digit, 0, kIntegerDigitsMax - 1)}});
     if (integers_only) return builder.group({minus, whole});
     ByteSet e, sign;
     e.set('e');
