@@ -133,23 +133,30 @@ EventSink sink_of(facet_event_fn on_event, void* user) {
     };
 }
 
+// A request without its prompt.
+Result<ReplyRequest> request_with(const LoadedModel& model, const facet_generation_options* options,
+                                  const facet_session_options& session) {
+    FACET_TRY(check_reserved(session.reserved, "facet_session_options"));
+    ReplyRequest request;
+    request.options = FACET_TRY(options_of(options, model));
+    request.context = session.context;
+    request.priority = session.priority;
+    request.deadline_ms = session.deadline_ms;
+    return request;
+}
+
 // A request for the reply to a chat.
 Result<ReplyRequest> chat_request(const Engine& engine, const char* request_json,
                                   const facet_generation_options* options,
                                   const facet_session_options& session) {
-    FACET_TRY(check_reserved(session.reserved, "facet_session_options"));
     ChatPrompt prompt =
         FACET_TRY(render_request(engine.model(), request_json, &engine.reply_memory()));
     if (prompt.media_count > 0)
         return unsupported("messages: pictures, sound and video are not supported yet");
-    ReplyRequest request;
+    ReplyRequest request = FACET_TRY(request_with(engine.model(), options, session));
     request.prompt = std::move(prompt.ids);
-    request.options = FACET_TRY(options_of(options, engine.model()));
     request.format = {true, std::move(prompt.tools), prompt.opens_thought};
     request.opener = prompt.opener;
-    request.context = session.context;
-    request.priority = session.priority;
-    request.deadline_ms = session.deadline_ms;
     return request;
 }
 
@@ -233,13 +240,10 @@ facet_status facet_session_generate(facet_session* session, const int32_t* ids, 
                                     size_t* output_count) {
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && ids != nullptr, "session, ids"));
-        ReplyRequest request;
+        ReplyRequest request =
+            FACET_TRY(request_with(session->engine->model(), options, session->options));
         request.prompt.assign(ids, ids + count);
-        request.options = FACET_TRY(options_of(options, session->engine->model()));
         request.format = {false, {}, false};
-        request.context = session->options.context;
-        request.priority = session->options.priority;
-        request.deadline_ms = session->options.deadline_ms;
         std::vector<int32_t> sampled;
         FACET_TRY(reply(*session, std::move(request), on_event, user, &sampled));
         if (output != nullptr) *output = copy_ids(sampled);

@@ -8,15 +8,9 @@ namespace facet {
 
 namespace {
 
-uint64_t weights_bytes(const GgufFile& file) {
-    uint64_t bytes = 0;
-    for (const TensorView& tensor : file.tensors()) bytes += tensor.bytes.size();
-    return bytes;
-}
-
 // Of weights that the device keeps in memory of its own; mapped ones can be given up any time.
 uint64_t resident_bytes(const GgufFile& file, const DeviceOptions& device) {
-    return device.mapped || device.name == "reference" ? 0 : weights_bytes(file);
+    return device.mapped || device.name == "reference" ? 0 : file.tensor_bytes();
 }
 
 // Of what keys and values follow from: the weights, and how the device computes.
@@ -56,20 +50,19 @@ Result<std::shared_ptr<Engine>> Engine::open(const std::string& path,
     }
     engine->plan_ = plan;
     Device* device = FACET_TRY(engine->model().device());
-    engine->store_ = FACET_TRY(PageStore::create(
-        *device, kv_page_bytes(config, device_plan.kv_row_bytes), plan.context, plan.kv_bytes));
+    const PerPart<uint64_t> page_bytes = kv_page_bytes(config, device_plan.kv_row_bytes);
+    engine->store_ = FACET_TRY(PageStore::create(*device, page_bytes, plan.context, plan.kv_bytes));
     const auto tokenizer = engine->model().tokenizer();
     engine->tree_.emplace(
         config, *engine->store_,
         tokenizer.ok() ? tokenizer.value()->vocabulary().id_of(Special::kTurnBegin) : -1);
     engine->warnings_ = engine->model().warnings();
     if (!options.cache.folder.empty() && !is_synthetic) {
-        const PerPart<uint64_t> bytes = kv_page_bytes(config, device_plan.kv_row_bytes);
         KvBinding binding;
         binding.model = FACET_TRY(cache_identity(engine->model().file(), *device));
         binding.kv_type = static_cast<uint32_t>(options.model.device.kv);
-        binding.global_block_bytes = bytes[KvPart::kGlobal];
-        binding.sliding_block_bytes = bytes[KvPart::kSliding];
+        binding.global_block_bytes = page_bytes[KvPart::kGlobal];
+        binding.sliding_block_bytes = page_bytes[KvPart::kSliding];
         engine->saved_ = FACET_TRY(SavedPrefixes::open(options.cache, binding, *engine->tree_));
         if (!engine->saved_->warning().empty())
             engine->warnings_.push_back(engine->saved_->warning());

@@ -162,8 +162,7 @@ TEST_F(Replies, TheContextIsFilledToTheLastTokenAndNotBeyond) {
     context_ = 40;
     options_.max_tokens = 0;
     options_.sampling.logit_bias = {};
-    for (const Special end :
-         {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin}) {
+    for (const Special end : kReplyEnds) {
         options_.sampling.logit_bias.push_back(
             {engine_->model().tokenizer().take()->vocabulary().id_of(end), -100});
     }

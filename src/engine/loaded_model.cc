@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 #include <type_traits>
 
@@ -124,10 +125,8 @@ Result<const Tokenizer*> LoadedModel::tokenizer() const {
 bool LoadedModel::ends_reply(int32_t id) const {
     if (!vocabulary_) return false;
     const int special = vocabulary_->special_of(id);
-    return special == static_cast<int>(Special::kEos) ||
-           special == static_cast<int>(Special::kTurnEnd) ||
-           special == static_cast<int>(Special::kToolResponseBegin) ||
-           special == static_cast<int>(Special::kTurnBegin);
+    return std::any_of(kReplyEnds.begin(), kReplyEnds.end(),
+                       [&](Special end) { return special == static_cast<int>(end); });
 }
 
 int32_t LoadedModel::vocabulary_size() const {

@@ -2,6 +2,7 @@
 // all sessions.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <span>
@@ -25,6 +26,10 @@ namespace facet {
 
 // Errors: an id outside [0, vocabulary); names it and its position.
 Status check_token_ids(std::span<const int32_t> ids, int32_t vocabulary);
+
+// What ends a reply (gemma4-chat 1.7).
+inline constexpr std::array kReplyEnds = {Special::kEos, Special::kTurnEnd,
+                                          Special::kToolResponseBegin, Special::kTurnBegin};
 
 struct ModelOptions {
     DeviceOptions device;
@@ -54,7 +59,7 @@ class LoadedModel {
     Result<const Tokenizer*> tokenizer() const;
     // Ids that are never legitimate output (gemma4-chat 1.7); empty without a tokenizer.
     const std::vector<int32_t>& suppressed_ids() const { return suppressed_ids_; }
-    // Ids that end a reply: eos, turn end, tool response, turn begin.
+    // True for the ids of kReplyEnds.
     bool ends_reply(int32_t id) const;
     int32_t vocabulary_size() const;
     ChatOptions default_chat_options() const { return {}; }

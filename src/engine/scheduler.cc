@@ -328,25 +328,18 @@ void Scheduler::reserve_rows() {
         Reply& reply = *running_[i];
         if (reply.rows == 0 || reply.sequence->reserve(reply.rows)) {
             ++i;
-        } else if (running_.size() > i + 1) {
-            preempt_after(reply);
         } else if (running_.size() > 1) {
-            preempt_after(*running_[i - 1]);
-            return;
+            preempt_last();
         } else {
             // Alone, and still no room: somebody outside holds it.
-            fail(reply, {ErrorKind::kOutOfMemory,
-                         "the memory for keys and values is used by other conversations"});
+            fail(reply, no_room_for_keys_and_values());
             running_.clear();
-            return;
         }
     }
 }
 
-// Sends the last reply behind `reply` back to wait; what it knows stays in the tree as long as
-// there is room.
-bool Scheduler::preempt_after(const Reply& reply) {
-    if (running_.back().get() == &reply) return false;
+// Sends the last reply back to wait; what it knows stays in the tree as long as there is room.
+void Scheduler::preempt_last() {
     std::unique_ptr<Reply> last = std::move(running_.back());
     running_.pop_back();
     last->sequence.reset();
@@ -354,7 +347,6 @@ bool Scheduler::preempt_after(const Reply& reply) {
                                     [&](const auto& other) { return last->goes_before(*other); });
     waiting_.insert(place, std::move(last));
     ++counts_.preempted;
-    return true;
 }
 
 // ---- one step

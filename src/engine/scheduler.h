@@ -114,7 +114,7 @@ class Scheduler {
     void plan_rows();
     int32_t chunk_rows(int32_t writing) const;
     void reserve_rows();
-    bool preempt_after(const Reply& reply);
+    void preempt_last();
     void compute();
     void want_logits(Reply& reply, int32_t row);
     void deliver(Reply& reply);

@@ -112,8 +112,7 @@ std::vector<int32_t> random_prompt(size_t count, uint32_t seed) {
 
 // End tokens forbidden, so that a reply has the length that was asked for.
 void forbid_ends(const Engine& engine, ReplyRequest& request) {
-    for (const Special end :
-         {Special::kEos, Special::kTurnEnd, Special::kToolResponseBegin, Special::kTurnBegin}) {
+    for (const Special end : kReplyEnds) {
         request.options.sampling.logit_bias.push_back(
             {engine.model().tokenizer().take()->vocabulary().id_of(end), -100});
     }

@@ -6,6 +6,11 @@
 
 namespace facet {
 
+Error no_room_for_keys_and_values() {
+    return {ErrorKind::kOutOfMemory,
+            "the memory for keys and values is used by other conversations"};
+}
+
 Sequence::Sequence(PrefixTree& tree, const ModelConfig& config, int32_t context)
     : tree_(tree), cache_(config, context, &tree.store().pool()) {
     path_.reserve(static_cast<size_t>(pages_for(context)));

@@ -14,6 +14,9 @@
 
 namespace facet {
 
+// Why create() gives nothing, or reserve() can not, where nothing else of one's own could give way.
+Error no_room_for_keys_and_values();
+
 class Sequence {
   public:
     // A sequence that knows as much of `ids` as the tree does, at most `most` of them. Null if

@@ -8,15 +8,6 @@
 
 namespace facet {
 
-namespace {
-
-Error no_room() {
-    return {ErrorKind::kOutOfMemory,
-            "the memory for keys and values is used by other conversations"};
-}
-
-}  // namespace
-
 Result<std::unique_ptr<Session>> Session::create(std::shared_ptr<Engine> engine) {
     Device* device = FACET_TRY(engine->model().device());
     return std::unique_ptr<Session>(new Session(std::move(engine), device));
@@ -47,14 +38,14 @@ Status Session::start(std::span<const int32_t> ids, int32_t most) {
     const std::lock_guard lock(engine_->device_mutex());
     sequence_.reset();
     sequence_ = Sequence::create(engine_->tree(), model().config(), context(), ids, most);
-    if (sequence_ == nullptr) return no_room();
+    if (sequence_ == nullptr) return no_room_for_keys_and_values();
     return {};
 }
 
 Status Session::compute(std::span<const int32_t> tokens, std::span<const WantedRow> wanted) {
     const std::lock_guard lock(engine_->device_mutex());
     const auto count = static_cast<int32_t>(tokens.size());
-    if (!sequence_->reserve(count)) return no_room();
+    if (!sequence_->reserve(count)) return no_room_for_keys_and_values();
     const BatchSequence sequence{&sequence_->cache(), 0, count, sequence_->length()};
     forward(model().config(), *device_, {tokens, {&sequence, 1}, wanted});
     sequence_->note(tokens);

@@ -188,6 +188,12 @@ const GgufValue* GgufFile::find(std::string_view key) const {
     return place == key_index_.end() ? nullptr : &metadata_[place->second].second;
 }
 
+uint64_t GgufFile::tensor_bytes() const {
+    uint64_t bytes = 0;
+    for (const TensorView& tensor : tensors_) bytes += tensor.bytes.size();
+    return bytes;
+}
+
 const TensorView* GgufFile::find_tensor(std::string_view name) const {
     const auto place = tensor_index_.find(std::string(name));
     return place == tensor_index_.end() ? nullptr : &tensors_[place->second];

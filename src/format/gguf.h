@@ -89,6 +89,7 @@ class GgufFile {
     const std::string& path() const { return path_; }
     uint32_t version() const { return version_; }
     uint64_t file_bytes() const { return file_bytes_; }  // of all files together
+    uint64_t tensor_bytes() const;                       // of all tensors, without padding
 
     // Metadata in file order.
     const std::vector<std::pair<std::string, GgufValue>>& metadata() const { return metadata_; }
