@@ -44,18 +44,8 @@ std::shared_ptr<const GrammarVocabulary> real_vocabulary() {
         const auto file = GgufFile::open(FACET_SOURCE_DIR "/tests/data/gemma4-vocab.gguf");
         FACET_CHECK(file.ok());
         const Vocabulary vocabulary = Vocabulary::from_gguf(file.value()).take();
-        std::vector<std::string> texts(static_cast<size_t>(vocabulary.size()));
-        for (int32_t id = 0; id < vocabulary.size(); ++id) {
-            if (vocabulary.special_of(id) >= 0 || vocabulary.is_unused(id)) continue;
-            std::string& text = texts[static_cast<size_t>(id)];
-            if (const int byte = vocabulary.byte_of(id); byte >= 0) {
-                text = static_cast<char>(byte);
-            } else {
-                vocabulary.append_text(id, text);
-            }
-        }
-        auto result =
-            GrammarVocabulary::create(std::move(texts), {vocabulary.id_of(Special::kTurnEnd)});
+        auto result = GrammarVocabulary::create(vocabulary.output_bytes(),
+                                                {vocabulary.id_of(Special::kTurnEnd)});
         FACET_CHECK(result.ok());
         return std::make_shared<const GrammarVocabulary>(result.take());
     }();

@@ -310,6 +310,28 @@ facet_status facet_detokenize(const facet_model* model, const int32_t* ids, size
  *     "template"               "large" or "small", the two of Gemma 4 (the model's own)
  *     "exact"                  the official template byte for byte, instead of the form that is
  *                              best for serving (false)
+ *
+ * What may be said is limited by these members, in OpenAI's form; a thought before it is free:
+ *
+ *     "tool_choice"            "auto": as the model likes (the default), "none", "required", or
+ *                              {"type": "function", "function": {"name": one of the tools'}}
+ *     "parallel_tool_calls"    false: one call at most (true)
+ *     "response_format"        {"type": "json_object"}, or {"type": "json_schema", "json_schema":
+ *                              {"schema": a JSON Schema}}: the answer is a text of that form
+ *     "grammar"                the answer matches this grammar, written as GBNF; its root is "root"
+ *     "regex"                  the answer matches this regular expression as a whole
+ *     "choice"                 the answer is one of these texts
+ *
+ * Calls are well-formed calls of the request's tools in any case; with "strict": true in a tool's
+ * "function" they keep to its schema exactly. What can not be enforced is an error. A reply that
+ * ends with FACET_FINISH_LENGTH may be cut anywhere.
+ *
+ *     "logprobs"               0 to 20: FACET_EVENT_LOGPROBS for each token of the answer, with so
+ *                              many of the likeliest tokens in its place
+ *
+ * In place of "messages", "prompt" is continued without a chat: a text, in which special strings
+ * stand for special tokens and before which <bos> is put, or a list of token ids as they are. All
+ * output is then FACET_EVENT_TEXT.
  */
 
 /* Chat request to prompt, as facet_session_chat() would use it.
@@ -458,8 +480,13 @@ typedef enum facet_event_kind {
     FACET_EVENT_TOOL_CALL = 3,         /* a whole call: {"id", "name", "arguments": {..}} as text */
     FACET_EVENT_END = 4,               /* the last one: finish and usage are set */
     FACET_EVENT_THOUGHT_RETRACTED = 5, /* the thought so far was the answer: it follows as TEXT */
-    FACET_EVENT_ERROR = 6              /* of facet_request_start() only, and instead of END:
+    FACET_EVENT_ERROR = 6,             /* of facet_request_start() only, and instead of END:
                                           status is set, text says why */
+    FACET_EVENT_LOGPROBS = 7           /* of a token of the answer, before the text that it makes:
+                                          {"token", "bytes", "logprob", "top_logprobs": [the same
+                                          of the likeliest]} as text. The probabilities are the
+                                          model's own, before penalties, bias, limits and
+                                          temperature */
 } facet_event_kind;
 
 /* Valid during the callback only, with all that it points to. */

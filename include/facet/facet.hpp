@@ -157,6 +157,7 @@ struct Reply {
     std::string text;
     std::string thought;
     std::vector<std::string> tool_calls;  // {"id", "name", "arguments"} each
+    std::vector<std::string> logprobs;    // of each token of the text, if they were asked for
     facet_finish finish = FACET_FINISH_STOP;
     facet_usage usage = {};
     std::vector<int32_t> ids;  // of Session::generate() only
@@ -298,6 +299,7 @@ struct Collector {
             case FACET_EVENT_THOUGHT: reply.thought += text; break;
             case FACET_EVENT_TEXT: reply.text += text; break;
             case FACET_EVENT_TOOL_CALL: reply.tool_calls.emplace_back(text); break;
+            case FACET_EVENT_LOGPROBS: reply.logprobs.emplace_back(text); break;
             case FACET_EVENT_THOUGHT_RETRACTED: reply.thought.clear(); break;
             case FACET_EVENT_END:
                 reply.finish = from.finish;

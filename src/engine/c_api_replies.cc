@@ -98,6 +98,7 @@ facet_event_kind kind_of(GenerationEvent::Kind kind) {
         case GenerationEvent::Kind::kThoughtRetracted: return FACET_EVENT_THOUGHT_RETRACTED;
         case GenerationEvent::Kind::kText: return FACET_EVENT_TEXT;
         case GenerationEvent::Kind::kToolCall: return FACET_EVENT_TOOL_CALL;
+        case GenerationEvent::Kind::kLogprobs: return FACET_EVENT_LOGPROBS;
         case GenerationEvent::Kind::kEnd: return FACET_EVENT_END;
     }
     return FACET_EVENT_END;
@@ -145,18 +146,32 @@ Result<ReplyRequest> request_with(const LoadedModel& model, const facet_generati
     return request;
 }
 
-// A request for the reply to a chat.
-Result<ReplyRequest> chat_request(const Engine& engine, const char* request_json,
-                                  const facet_generation_options* options,
-                                  const facet_session_options& session) {
-    ChatPrompt prompt =
-        FACET_TRY(render_request(engine.model(), request_json, &engine.reply_memory()));
+// A request for the reply to a chat, or for the continuation of a prompt.
+Result<ReplyRequest> reply_request(Engine& engine, const char* request_json,
+                                   const facet_generation_options* options,
+                                   const facet_session_options& session) {
+    const LoadedModel& model = engine.model();
+    const Json json = FACET_TRY(parse_request(request_json));
+    ReplyRequest request = FACET_TRY(request_with(model, options, session));
+    request.options.logprobs = FACET_TRY(logprobs_member(json));
+    if (const Json* prompt = json.find("prompt"); prompt != nullptr && !prompt->is_null()) {
+        if (json.find("messages") != nullptr)
+            return invalid_input("prompt: not together with messages");
+        request.prompt = FACET_TRY(prompt_ids(model, *prompt));
+        request.format.chat = false;
+        request.format.rules =
+            FACET_TRY(read_reply_rules(json, Json::null(), false, engine.reply_grammars()));
+        return request;
+    }
+    ChatPrompt prompt = FACET_TRY(render_request(model, json, &engine.reply_memory()));
     if (prompt.media_count > 0)
         return unsupported("messages: pictures, sound and video are not supported yet");
-    ReplyRequest request = FACET_TRY(request_with(engine.model(), options, session));
     request.prompt = std::move(prompt.ids);
-    request.format = {true, std::move(prompt.tools), prompt.opens_thought};
     request.opener = prompt.opener;
+    request.format.prompt_opened_thought = prompt.opens_thought;
+    request.format.rules =
+        FACET_TRY(read_reply_rules(json, prompt.tools, prompt.may_think, engine.reply_grammars()));
+    request.format.tools = std::move(prompt.tools);
     return request;
 }
 
@@ -229,7 +244,7 @@ facet_status facet_session_chat(facet_session* session, const char* request_json
     return guarded([&]() -> Status {
         FACET_TRY(require(session != nullptr && request_json != nullptr, "session, request"));
         ReplyRequest request =
-            FACET_TRY(chat_request(*session->engine, request_json, options, session->options));
+            FACET_TRY(reply_request(*session->engine, request_json, options, session->options));
         return reply(*session, std::move(request), on_event, user, nullptr);
     });
 }
@@ -243,7 +258,7 @@ facet_status facet_session_generate(facet_session* session, const int32_t* ids, 
         ReplyRequest request =
             FACET_TRY(request_with(session->engine->model(), options, session->options));
         request.prompt.assign(ids, ids + count);
-        request.format = {false, {}, false};
+        request.format.chat = false;
         std::vector<int32_t> sampled;
         FACET_TRY(reply(*session, std::move(request), on_event, user, &sampled));
         if (output != nullptr) *output = copy_ids(sampled);
@@ -262,8 +277,8 @@ facet_status facet_request_start(facet_model* model, const char* request_json,
         *out = nullptr;
         Scheduler* scheduler = FACET_TRY(model->engine->scheduler());
         ReplyRequest request = FACET_TRY(
-            chat_request(*model->engine, request_json, options,
-                         session != nullptr ? *session : facet_session_options_default()));
+            reply_request(*model->engine, request_json, options,
+                          session != nullptr ? *session : facet_session_options_default()));
         auto handle = std::make_unique<facet_request>();
         handle->engine = model->engine;
         request.cancelled = handle->cancelled;

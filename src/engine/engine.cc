@@ -67,6 +67,7 @@ Result<std::shared_ptr<Engine>> Engine::open(const std::string& path,
         if (!engine->saved_->warning().empty())
             engine->warnings_.push_back(engine->saved_->warning());
     }
+    if (tokenizer.ok()) engine->reply_grammars_.emplace(tokenizer.value()->vocabulary());
     engine->scheduler_ = std::make_unique<Scheduler>(
         engine->model(), *device, *engine->tree_, engine->device_mutex_, engine->reply_memory_,
         engine->saved_.get(), plan.context, options.scheduler);

@@ -14,6 +14,7 @@
 #include "engine/memory_plan.h"
 #include "engine/prefix_tree.h"
 #include "engine/reply_memory.h"
+#include "engine/reply_rules.h"
 #include "engine/saved_prefixes.h"
 #include "engine/scheduler.h"
 
@@ -43,6 +44,8 @@ class Engine {
     Result<Scheduler*> scheduler() const;
     const MemoryPlan& plan() const { return plan_; }
     const ReplyMemory& reply_memory() const { return reply_memory_; }
+    // Any thread. Only of a model with a tokenizer.
+    ReplyGrammars& reply_grammars() { return *reply_grammars_; }
     // What is worth saying about how it was opened.
     const std::vector<std::string>& warnings() const { return warnings_; }
 
@@ -60,6 +63,7 @@ class Engine {
     std::optional<PageStore> store_;
     std::optional<PrefixTree> tree_;
     ReplyMemory reply_memory_;
+    std::optional<ReplyGrammars> reply_grammars_;
     std::unique_ptr<SavedPrefixes> saved_;
     std::unique_ptr<Scheduler> scheduler_;
 };

@@ -33,17 +33,35 @@ Generation::Generation(const LoadedModel& model, const Tokenizer& tokenizer,
         parser_.emplace(tokenizer.vocabulary(), format_.tools.is_null() ? nullptr : &format_.tools,
                         format_.prompt_opened_thought);
     }
+    if (format_.rules.bind()) constraint_.emplace(format_.rules, tokenizer.vocabulary());
+    if (options_.logprobs >= 0) logprobs_.emplace(tokenizer.vocabulary(), options_.logprobs);
     usage_.prompt_tokens = static_cast<int32_t>(prompt.size());
 }
 
+LogitWish Generation::wish() {
+    if (constraint_ && constraint_status_.ok()) {
+        const Result<IdBits> allowed = constraint_->allowed(parser_ && parser_->in_thought());
+        if (!allowed.ok()) {
+            constraint_status_ = allowed.error();
+        } else if (!allowed.value().empty()) {
+            sampler_.allow(allowed.value());
+        }
+    }
+    const LogitWish wish = logprobs_ ? LogitWish() : sampler_.wish();
+    wished_all_ = wish.all;
+    return wish;
+}
+
 Result<int32_t> Generation::next(std::span<float> all, std::span<const Logit> best) {
+    FACET_TRY(Status(constraint_status_));
+    if (logprobs_) logprobs_->note(all);
     if (forced_.empty()) close_long_thought();
     if (!forced_.empty()) {
         const int32_t id = forced_.front();
         forced_.pop_front();
         return id;
     }
-    return sampler_.wish().all ? sampler_.sample(all) : sampler_.sample(best);
+    return wished_all_ ? sampler_.sample(all) : sampler_.sample(best);
 }
 
 // The thinking budget: a newline and the end of the channel are put into the model's mouth.
@@ -60,7 +78,10 @@ std::optional<Finish> Generation::take(int32_t id) {
     sampler_.accept(id);
     ++usage_.completion_tokens;
     const bool was_thought = parser_ && parser_->in_thought();
+    const bool was_text = !parser_ || !(was_thought || parser_->in_call());
     const bool ends = model_.ends_reply(id);
+    if (constraint_) constraint_status_ = constraint_->take(id, was_thought);
+    if (logprobs_ && was_text && !ends) emit_logprobs(id);
     if (parser_) {
         emit(parser_->push(id));
         if (was_thought || parser_->in_thought()) ++usage_.reasoning_tokens;
@@ -69,6 +90,7 @@ std::optional<Finish> Generation::take(int32_t id) {
     }
     if (refused_) return Finish::kCancelled;
     if (stops_.stopped() || ends) return Finish::kStop;
+    if (constraint_ && constraint_status_.ok() && constraint_->is_finished()) return Finish::kStop;
     if (--tokens_left_ <= 0) return Finish::kLength;
     if (options_.repetition_guard && repeats_itself(output_)) return Finish::kLength;
     return std::nullopt;
@@ -116,6 +138,11 @@ void Generation::emit(const std::vector<ReplyEvent>& events) {
             }
         }
     }
+}
+
+void Generation::emit_logprobs(int32_t id) {
+    if (tokenizer_.vocabulary().special_of(id) >= 0 || stops_.stopped()) return;
+    send(GenerationEvent::Kind::kLogprobs, logprobs_->of(id).dump());
 }
 
 void Generation::emit_text(const std::string& text) {

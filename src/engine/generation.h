@@ -2,7 +2,8 @@
 //
 // Owns: when a reply ends (end tokens, stop strings, length, repetition), the thinking budget,
 // usage. Whoever computes the logits drives it: next() chooses an id, take() hands it on. The parts
-// have files of their own: sampler (choice), reply_parser and stop_strings (meaning).
+// have files of their own: sampler (choice), reply_parser and stop_strings (meaning),
+// reply_constraint (what a grammar allows).
 #pragma once
 
 #include <cstdint>
@@ -17,8 +18,10 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "engine/loaded_model.h"
+#include "engine/reply_constraint.h"
 #include "engine/sampler.h"
 #include "engine/stop_strings.h"
+#include "engine/token_logprobs.h"
 #include "text/assistant_message.h"
 #include "text/detokenizer.h"
 #include "text/reply_parser.h"
@@ -32,6 +35,9 @@ struct GenerationOptions {
     int32_t thinking_budget =
         -1;  // thought tokens after which the thought is closed; negative = no limit
     bool repetition_guard = false;
+    // For each token of the answer its log probability, and so many of the likeliest; negative: not
+    // at all.
+    int32_t logprobs = -1;
 };
 
 enum class Finish { kStop, kLength, kToolCalls, kCancelled, kDeadline };
@@ -46,9 +52,9 @@ struct Usage {
 };
 
 struct GenerationEvent {
-    enum class Kind { kProgress, kThought, kThoughtRetracted, kText, kToolCall, kEnd };
+    enum class Kind { kProgress, kThought, kThoughtRetracted, kText, kToolCall, kLogprobs, kEnd };
     Kind kind = Kind::kText;
-    std::string text = {};                      // kThought, kText: new text
+    std::string text = {};  // kThought, kText: new text; kLogprobs: a token's, as JSON
     std::shared_ptr<const ToolCall> call = {};  // kToolCall
     int32_t done = 0, total = 0;                // kProgress: prompt tokens
     Finish finish = Finish::kStop;              // kEnd
@@ -63,6 +69,7 @@ struct ReplyFormat {
     bool chat = true;
     Json tools = {};  // the request's, or null
     bool prompt_opened_thought = false;
+    ReplyRules rules = {};
 };
 
 class Generation {
@@ -76,9 +83,9 @@ class Generation {
                                                       EventSink sink);
 
     // What next() needs to know of the logits, until the next take().
-    LogitWish wish() const { return sampler_.wish(); }
-    // The next id, from the answer to wish(): all logits [V], which are changed in place, or a
-    // list. Errors: broken logits.
+    LogitWish wish();
+    // The next id, from the answer to the last wish(): all logits [V], which are changed in place,
+    // or a list. Errors: broken logits, a grammar beyond its limits.
     Result<int32_t> next(std::span<float> all, std::span<const Logit> best);
     // Hands an id on; says whether and how the reply ends with it.
     std::optional<Finish> take(int32_t id);
@@ -102,6 +109,7 @@ class Generation {
                ReplyFormat format, int32_t tokens, EventSink sink);
     void close_long_thought();
     void emit(const std::vector<ReplyEvent>& events);
+    void emit_logprobs(int32_t id);
     void emit_text(const std::string& text);
     void send(GenerationEvent::Kind kind, std::string text);
     void deliver(const GenerationEvent& event);
@@ -115,6 +123,10 @@ class Generation {
     StopStrings stops_;
     Detokenizer detokenizer_;
     std::optional<ReplyParser> parser_;
+    std::optional<ReplyConstraint> constraint_;
+    Status constraint_status_;
+    std::optional<TokenLogprobs> logprobs_;
+    bool wished_all_ = false;
     std::deque<int32_t> forced_;
     std::vector<int32_t> output_;
     AssistantMessage said_;

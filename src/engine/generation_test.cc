@@ -33,13 +33,14 @@ class Replies : public ::testing::Test {
 
     // Answers a chat request; `stop_after` events cancels.
     Collected chat(const std::string& request, int stop_after = -1) {
-        auto prompt = render_request(engine_->model(), request, nullptr).take();
+        auto prompt =
+            render_request(engine_->model(), parse_request(request).take(), nullptr).take();
         Collected collected;
         int events = 0;
         ReplyRequest wanted;
         wanted.prompt = prompt.ids;
         wanted.options = options_;
-        wanted.format = {true, prompt.tools, prompt.opens_thought};
+        wanted.format = {true, prompt.tools, prompt.opens_thought, {}};
         wanted.context = context_;
         const Status status = engine_->scheduler().take()->reply(
             std::move(wanted),

@@ -10,12 +10,6 @@ namespace facet {
 
 namespace {
 
-Result<Json> parse_object(std::string_view text) {
-    Json json = FACET_TRY(Json::parse(text));
-    if (!json.is_object()) return invalid_input("expected a JSON object");
-    return json;
-}
-
 // An optional boolean member.
 Result<bool> boolean_member(const Json& object, std::string_view name, bool fallback) {
     const Json* member = object.find(name);
@@ -34,10 +28,45 @@ Result<Json> tools_member(const Json& request) {
 
 }  // namespace
 
-Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json,
+Result<Json> parse_request(std::string_view text) {
+    Json json = FACET_TRY(Json::parse(text));
+    if (!json.is_object()) return invalid_input("expected a JSON object");
+    return json;
+}
+
+Result<std::vector<int32_t>> prompt_ids(const LoadedModel& model, const Json& prompt) {
+    const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
+    std::vector<int32_t> ids;
+    if (prompt.is_string()) {
+        ids = tokenizer->encode(prompt.text, true);
+        const int32_t bos = tokenizer->vocabulary().id_of(Special::kBos);
+        if (ids.empty() || ids.front() != bos) ids.insert(ids.begin(), bos);
+        return ids;
+    }
+    if (!prompt.is_array()) return invalid_input("prompt: expected a text or a list of token ids");
+    for (const Json& item : prompt.items) {
+        const Result<long long> id = item.to_integer();
+        if (!id.ok() || id.value() < 0 || id.value() >= model.vocabulary_size()) {
+            return invalid_input(fmt::format("prompt: expected token ids from 0 to {}, found {}",
+                                             model.vocabulary_size() - 1, item.dump()));
+        }
+        ids.push_back(static_cast<int32_t>(id.value()));
+    }
+    return ids;
+}
+
+Result<int32_t> logprobs_member(const Json& request) {
+    const Json* member = request.find("logprobs");
+    if (member == nullptr || member->is_null()) return -1;
+    const Result<long long> count = member->to_integer();
+    if (!count.ok() || count.value() < 0 || count.value() > kTopLogprobsMax)
+        return invalid_input(fmt::format("logprobs: expected 0 to {}", kTopLogprobsMax));
+    return static_cast<int32_t>(count.value());
+}
+
+Result<ChatPrompt> render_request(const LoadedModel& model, const Json& request,
                                   const ReplyMemory* memory) {
     const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
-    const Json request = FACET_TRY(parse_object(request_json));
     const Json* messages = request.find("messages");
     if (messages == nullptr) return invalid_input("messages: missing");
     ChatPrompt prompt;
@@ -46,6 +75,7 @@ Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view req
         FACET_TRY(chat_options_from_json(request.find("options"), model.default_chat_options()));
     const RenderedChat rendered =
         FACET_TRY(render_chat(*messages, &prompt.tools, options, tokenizer->vocabulary()));
+    prompt.may_think = options.enable_thinking;
     prompt.opens_thought = rendered.opens_thought;
     prompt.media_count = rendered.media_count;
     if (memory != nullptr) {
@@ -63,7 +93,8 @@ Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view req
 }
 
 Result<Json> render_json(const LoadedModel& model, std::string_view request_json) {
-    const ChatPrompt prompt = FACET_TRY(render_request(model, request_json, nullptr));
+    const ChatPrompt prompt =
+        FACET_TRY(render_request(model, FACET_TRY(parse_request(request_json)), nullptr));
     Json ids = Json::array();
     for (const int32_t id : prompt.ids) ids.push(Json::integer(id));
     Json answer = Json::object();
@@ -75,7 +106,7 @@ Result<Json> render_json(const LoadedModel& model, std::string_view request_json
 
 Result<Json> parse_json(const LoadedModel& model, std::string_view request_json) {
     const Tokenizer* tokenizer = FACET_TRY(model.tokenizer());
-    const Json request = FACET_TRY(parse_object(request_json));
+    const Json request = FACET_TRY(parse_request(request_json));
     const Json* raw = request.find("raw");
     if (raw == nullptr || !raw->is_string()) return invalid_input("raw: expected a string");
     const bool opened = FACET_TRY(boolean_member(request, "prompt_opened_thought", false));

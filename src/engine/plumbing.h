@@ -13,9 +13,13 @@
 
 namespace facet {
 
+// A request for a reply as JSON: an object. Errors: malformed.
+Result<Json> parse_request(std::string_view text);
+
 // A chat request, read and rendered: {"messages", "tools", "options"}.
 struct ChatPrompt {
     Json tools;                  // the request's tool list, or null
+    bool may_think = false;      // the model is told that it may
     bool opens_thought = false;  // the prompt ends in a half-open thought
     int media_count = 0;
     std::string text;  // as rendered, with special tokens as their text; empty with a memory
@@ -24,8 +28,15 @@ struct ChatPrompt {
     int32_t opener = 0;
 };
 // memory: replies that the conversation may hold, or null.
-Result<ChatPrompt> render_request(const LoadedModel& model, std::string_view request_json,
+Result<ChatPrompt> render_request(const LoadedModel& model, const Json& request,
                                   const ReplyMemory* memory);
+
+// The ids of a request's "prompt": a text, in which special strings count and before which <bos> is
+// put, or a list of ids as they are. Errors: neither, an id that is none.
+Result<std::vector<int32_t>> prompt_ids(const LoadedModel& model, const Json& prompt);
+
+// "logprobs" of a request: how many alternatives, or -1 for none. Errors: out of range.
+Result<int32_t> logprobs_member(const Json& request);
 
 // render_request() as {"rendered", "ids", "opens_thought"}.
 Result<Json> render_json(const LoadedModel& model, std::string_view request_json);

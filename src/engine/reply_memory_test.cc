@@ -29,7 +29,7 @@ class ReplyMemories : public ::testing::Test {
         const std::string request = R"({"messages": )" + messages + R"(, "tools": [)" + kTool +
                                     R"(], "options": {"enable_thinking": )" +
                                     (thinking ? "true" : "false") + "}}";
-        return render_request(model(), request, memory).take();
+        return render_request(model(), parse_request(request).take(), memory).take();
     }
 
     // The ids of raw output with special strings in it.
@@ -153,11 +153,10 @@ TEST(ReplyMemory, AToolLoopHitsItsPrefixAfterAClientDroppedTheThought) {
     const std::string tools = std::string(R"("tools": [)") + kTool + "]";
     const std::string user = R"({"role": "user", "content": "Please read the file index.py."})";
     const auto ask = [&](const std::string& messages, Usage& usage) {
-        ChatPrompt prompt = render_request(engine->model(),
-                                           R"({"messages": [)" + messages + "], " + tools +
-                                               R"(, "options": {"enable_thinking": true}})",
-                                           &engine->reply_memory())
-                                .take();
+        const Json json = parse_request(R"({"messages": [)" + messages + "], " + tools +
+                                        R"(, "options": {"enable_thinking": true}})")
+                              .take();
+        ChatPrompt prompt = render_request(engine->model(), json, &engine->reply_memory()).take();
         ReplyRequest request;
         request.prompt = prompt.ids;
         request.opener = prompt.opener;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -89,6 +90,7 @@ Sampler::Sampler(const SamplingOptions& options, int32_t vocabulary,
 
 void Sampler::accept(int32_t id) {
     ++step_;
+    is_limited_ = false;
     if (!has_penalties_) return;
     seen_[static_cast<size_t>(id)] = true;
     ++generated_[static_cast<size_t>(id)];
@@ -105,14 +107,33 @@ bool Sampler::touch(int32_t id) {
     return true;
 }
 
+void Sampler::allow(IdBits allowed) {
+    is_limited_ = true;
+    blocked_.resize(suppressed_.size());
+    excluded_.resize(suppressed_.size());
+    few_.clear();
+    size_t count = 0;
+    for (size_t i = 0; i < suppressed_.size(); ++i) {
+        const uint64_t word = i < allowed.size() ? allowed[i] : 0;
+        blocked_[i] = suppressed_[i] | ~word;
+        excluded_[i] = not_plain_[i] | ~word;
+        count += static_cast<size_t>(std::popcount(~blocked_[i]));
+    }
+    if (count > kFew) return;
+    for (size_t i = 0; i < blocked_.size(); ++i) {
+        for (uint64_t left = ~blocked_[i]; left != 0; left &= left - 1)
+            few_.push_back(static_cast<int32_t>(i * 64) + std::countr_zero(left));
+    }
+}
+
 LogitWish Sampler::wish() const {
     LogitWish wish;
-    const int32_t largest = options_.temperature == 0 ? 1 : options_.top_k;
-    wish.all = largest == 0 || largest > kListed;
+    const bool are_few = is_limited_ && !few_.empty();
+    wish.all = !are_few && (width() == 0 || width() > kListed);
     if (wish.all) return wish;
-    wish.largest = largest;
-    wish.listed = touched_;
-    wish.excluded = not_plain_;
+    wish.largest = are_few ? 0 : width();
+    wish.listed = are_few ? few_ : touched_;
+    wish.excluded = is_limited_ ? excluded_ : not_plain_;
     return wish;
 }
 
@@ -141,23 +162,25 @@ Result<int32_t> Sampler::sample(std::span<float> logits) {
     }
     // The best tokens: one for greedy, top_k, or all.
     LogitWish wish;
-    wish.largest = options_.temperature == 0 ? 1 : options_.top_k;
-    if (wish.largest == 0) wish.largest = static_cast<int32_t>(logits.size());
-    wish.excluded = suppressed_;
+    wish.largest = width() == 0 ? static_cast<int32_t>(logits.size()) : width();
+    wish.excluded = is_limited_ ? blocked_ : suppressed_;
     answer_wish(wish, logits, all_);
     return choose(all_);
 }
 
 Result<int32_t> Sampler::sample(std::span<const Logit> best) {
     all_.assign(best.begin(), best.end());
+    if (is_limited_) {
+        std::erase_if(all_, [&](const Logit& logit) { return contains(blocked_, logit.id); });
+    }
     if (!touched_.empty()) {
         for (Logit& logit : all_) {
             if (std::binary_search(touched_.begin(), touched_.end(), logit.id))
                 logit.value = adjusted(logit.id, logit.value);
         }
         std::sort(all_.begin(), all_.end(), ranks_before);
-        all_.resize(std::min(all_.size(), static_cast<size_t>(wish().largest)));
     }
+    if (width() != 0) all_.resize(std::min(all_.size(), static_cast<size_t>(width())));
     return choose(all_);
 }
 

@@ -42,8 +42,10 @@ class Sampler {
     Sampler(const SamplingOptions& options, int32_t vocabulary, std::span<const int32_t> suppressed,
             std::span<const int32_t> prompt);
 
+    // Until the next accept(), only these ids may be chosen; a set of V bits.
+    void allow(IdBits allowed);
     // What the next sample() needs to know of the logits. Refers to the sampler's own memory, until
-    // the next accept().
+    // the next accept() or allow().
     LogitWish wish() const;
     // Chooses the next token from the answer to wish(); `logits` [V] are changed in place. The same
     // token from either. Errors: a logit that is not a number, no token allowed.
@@ -55,7 +57,11 @@ class Sampler {
   private:
     // The largest top_k that is answered by a list.
     static constexpr int32_t kListed = 1024;
+    // The most allowed ids that are asked for one by one.
+    static constexpr size_t kFew = 256;
 
+    // How many of the best tokens are drawn from; 0 = all.
+    int32_t width() const { return options_.temperature == 0 ? 1 : options_.top_k; }
     bool touch(int32_t id);
     float adjusted(int32_t id, float logit) const;
     Result<int32_t> choose(std::span<const Logit> best);
@@ -70,6 +76,11 @@ class Sampler {
     // together with the suppressed ones: ids that do not count among the largest.
     std::vector<int32_t> touched_;
     std::vector<uint64_t> not_plain_;
+    // After allow(): ids that may not be chosen, these and the touched ones, and, if they are few,
+    // those that may.
+    bool is_limited_ = false;
+    std::vector<uint64_t> blocked_, excluded_;
+    std::vector<int32_t> few_;
     std::vector<Logit> all_, candidates_;
     std::vector<double> probabilities_;
     uint64_t step_ = 0;

@@ -232,6 +232,21 @@ void Vocabulary::append_text(int32_t id, std::string& out) const {
     out.append(text);
 }
 
+void Vocabulary::append_bytes(int32_t id, std::string& out) const {
+    if (special_of(id) >= 0 || is_unused(id)) return;
+    if (const int byte = byte_of(id); byte >= 0) {
+        out.push_back(static_cast<char>(byte));
+    } else {
+        append_text(id, out);
+    }
+}
+
+std::vector<std::string> Vocabulary::output_bytes() const {
+    std::vector<std::string> all(static_cast<size_t>(size()));
+    for (int32_t id = 0; id < size(); ++id) append_bytes(id, all[static_cast<size_t>(id)]);
+    return all;
+}
+
 bool Vocabulary::is_unused(int32_t id) const {
     constexpr std::string_view kPrefix = "<unused";
     std::string_view text = token(id);

@@ -84,6 +84,10 @@ class Vocabulary {
     // Appends what the entry means as text: U+2581 becomes a space. (A byte token's text is its
     // stored one.)
     void append_text(int32_t id, std::string& out) const;
+    // Appends the bytes that the entry stands for in output: nothing for special and unused ones.
+    void append_bytes(int32_t id, std::string& out) const;
+    // These of all ids.
+    std::vector<std::string> output_bytes() const;
     // Exact look-up of an entry's stored text; -1 if absent, the first if a file repeats one.
     int32_t find(std::string_view token) const;
     // <unusedN> entries: never legitimate output.

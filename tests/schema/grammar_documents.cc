@@ -31,19 +31,8 @@ std::shared_ptr<const GrammarVocabulary> demo_vocabulary() {
     FACET_CHECK(file.ok());
     const auto vocabulary = Vocabulary::from_gguf(file.value());
     FACET_CHECK(vocabulary.ok());
-    std::vector<std::string> texts(static_cast<size_t>(vocabulary.value().size()));
-    for (int32_t id = 0; id < vocabulary.value().size(); ++id) {
-        if (vocabulary.value().special_of(id) >= 0) continue;
-        std::string& text = texts[static_cast<size_t>(id)];
-        const int byte = vocabulary.value().byte_of(id);
-        if (byte >= 0) {
-            text = static_cast<char>(byte);
-        } else {
-            vocabulary.value().append_text(id, text);
-        }
-    }
-    auto made =
-        GrammarVocabulary::create(std::move(texts), {vocabulary.value().id_of(Special::kTurnEnd)});
+    auto made = GrammarVocabulary::create(vocabulary.value().output_bytes(),
+                                          {vocabulary.value().id_of(Special::kTurnEnd)});
     FACET_CHECK(made.ok());
     return std::make_shared<const GrammarVocabulary>(made.take());
 }
