@@ -71,6 +71,8 @@ Sampler::Sampler(const SamplingOptions& options, int32_t vocabulary,
                  std::span<const int32_t> suppressed, std::span<const int32_t> prompt)
     : options_(options), suppressed_((static_cast<size_t>(vocabulary) + 63) / 64) {
     for (const int32_t id : suppressed) set_bit(suppressed_, id);
+    // What the last word has room for beyond the vocabulary.
+    for (int32_t id = vocabulary; id % 64 != 0; ++id) set_bit(suppressed_, id);
     not_plain_ = suppressed_;
     // For looking up; the order among those of one id stays.
     std::stable_sort(options_.logit_bias.begin(), options_.logit_bias.end(), by_id);
