@@ -9,6 +9,7 @@ namespace facet::app {
 
 int run_chat(int argc, char** argv);
 int run_prompt(int argc, char** argv);
+int run_serve(int argc, char** argv);
 int run_inspect(int argc, char** argv);
 int run_bench(int argc, char** argv);
 int run_tokenize(int argc, char** argv);

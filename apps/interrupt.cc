@@ -2,11 +2,13 @@
 // among them.
 #include "interrupt.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cerrno>
 #include <cstdlib>
 #include <string_view>
 
@@ -50,6 +52,14 @@ void count_interrupt(int signal_number) {
     if (session != nullptr) facet_session_cancel(session);
 }
 
+int g_end_pipe[2] = {-1, -1};  // a handler writes to it, EndSignals::wait() reads
+
+void note_end(int signal_number) {
+    if (g_interrupts.fetch_add(1) > 0) restore_and_raise(signal_number);
+    const char byte = 0;
+    [[maybe_unused]] const auto written = write(g_end_pipe[1], &byte, 1);
+}
+
 // No SA_RESTART: a blocking read must notice.
 void handle(int signal_number, void (*handler)(int)) {
     struct sigaction action = {};
@@ -68,6 +78,23 @@ bool save_terminal() {
 }
 
 }  // namespace
+
+EndSignals::EndSignals() {
+    g_interrupts = 0;
+    if (pipe2(g_end_pipe, O_CLOEXEC) != 0) g_end_pipe[0] = g_end_pipe[1] = -1;
+    for (const int ending : {SIGINT, SIGTERM}) handle(ending, note_end);
+}
+
+EndSignals::~EndSignals() {
+    for (const int ending : {SIGINT, SIGTERM}) handle(ending, SIG_DFL);
+    for (const int end : g_end_pipe) close(end);
+}
+
+void EndSignals::wait() {
+    char byte = 0;
+    while (read(g_end_pipe[0], &byte, 1) < 0 && errno == EINTR) {
+    }
+}
 
 InterruptScope::InterruptScope(facet_session* session) {
     g_interrupts = 0;

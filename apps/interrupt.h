@@ -24,6 +24,19 @@ class InterruptScope {
     static int pending();
 };
 
+// While one exists, SIGINT and SIGTERM no longer end the program: the first one is waited for, the
+// second ends it after all. At most one at a time, and not beside an InterruptScope.
+class EndSignals {
+  public:
+    EndSignals();
+    ~EndSignals();
+    EndSignals(const EndSignals&) = delete;
+    EndSignals& operator=(const EndSignals&) = delete;
+
+    // Returns when the first has come.
+    void wait();
+};
+
 enum class InputMode {
     kOriginal,   // as the program found it
     kEditing,    // every key arrives as it is typed, Ctrl-C included

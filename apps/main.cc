@@ -24,6 +24,7 @@ struct Command {
 constexpr Command kCommands[] = {
     {"chat", "a conversation in the terminal", run_chat},
     {"run", "one answer to a prompt, for scripts", run_prompt},
+    {"serve", "the model behind the OpenAI API, for other programs", run_serve},
     {"inspect", "what is in a model file, and what it needs", run_inspect},
     {"bench", "how fast a model runs here, and how fast it could", run_bench},
     {"tokenize", "text to token ids and back", run_tokenize},
@@ -43,6 +44,7 @@ std::string overview() {
            "\nExamples:\n"
            "  facet chat\n"
            "  facet run -m gemma-4-26B-A4B-it-Q4_K_M.gguf \"Why is the sky blue?\"\n"
+           "  facet serve -m gemma-4-26B-A4B-it-Q4_K_M.gguf\n"
            "  facet inspect gemma-4-26B-A4B-it-Q4_K_M.gguf\n";
 }
 

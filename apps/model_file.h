@@ -19,6 +19,11 @@ enum class ModelUse { kRun, kTextOnly };
 class ApiModelOptions {
   public:
     explicit ApiModelOptions(const ModelOptions& options);
+    // For a server: replies at once, and requests that may wait; 0 = the default.
+    void set_queue(int32_t parallel, int32_t queue) {
+        options_.parallel = parallel;
+        options_.queue = queue;
+    }
     facet_model_options* get() { return &options_; }
     const facet_model_options* get() const { return &options_; }
 

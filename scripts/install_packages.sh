@@ -9,10 +9,10 @@ set -eu
 wanted=""
 for group in "$@"; do
     case $group in
-        build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev libxxhash-dev" ;;
-        test) wanted="$wanted libgtest-dev mandoc libboost1.81-dev libssl-dev libspdlog-dev" ;;
+        build) wanted="$wanted g++ cmake ninja-build pkg-config libfmt-dev nlohmann-json3-dev libcli11-dev libmd4c-dev libutf8proc-dev libxxhash-dev libboost1.81-dev libssl-dev libspdlog-dev" ;;
+        test) wanted="$wanted libgtest-dev mandoc" ;;
         bench) wanted="$wanted libgtest-dev libbenchmark-dev" ;;
-        fuzz) wanted="$wanted clang-14 libclang-rt-14-dev libboost1.81-dev libssl-dev libspdlog-dev" ;;
+        fuzz) wanted="$wanted clang-14 libclang-rt-14-dev" ;;
         isa) wanted="$wanted googletest qemu-user g++-aarch64-linux-gnu" ;;
         schema) # Node may come from elsewhere.
             command -v node >/dev/null 2>&1 && command -v npm >/dev/null 2>&1 || wanted="$wanted nodejs npm" ;;

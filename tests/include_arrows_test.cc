@@ -23,7 +23,8 @@ const std::map<std::string, std::set<std::string>> kMayInclude = {
     {"cpu", {"base", "format", "model", "cpu"}},
     {"engine", {"base", "format", "text", "grammar", "model", "cpu", "engine", "facet"}},
     {"serve", {"base", "serve", "facet"}},
-    {"apps", {"base", "serve", "apps", "facet"}},
+    {"endpoints", {"base", "serve", "endpoints", "facet"}},
+    {"apps", {"base", "serve", "endpoints", "apps", "facet"}},
 };
 
 // Files of a room with the rooms they include. Tests may also use tests/.

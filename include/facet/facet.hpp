@@ -353,6 +353,9 @@ class Model {
         model_.reset(model);
     }
 
+    // Takes over what facet_model_open() gave.
+    explicit Model(facet_model* model) noexcept : model_(model) {}
+
     // The memory that opening it would take, as JSON (facet_model_plan).
     static std::string plan(const std::string& path, const ModelOptions& options = {}) {
         return detail::text_of([&](char** json) {
