@@ -176,7 +176,7 @@ std::string OptionParser::help() const {
             out += fmt::format("{:<{}}{}\n", left, kHelpColumn, row.help);
         }
     }
-    return out + "\nExamples:\n" + examples_;
+    return examples_.empty() ? out : out + "\nExamples:\n" + examples_;
 }
 
 void add_model_file_option(OptionParser& parser, ModelOptions& options) {

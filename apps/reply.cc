@@ -51,7 +51,8 @@ void ReplyView::take(const facet_event& event) {
             reply_.finish = event.finish;
             if (event.usage != nullptr) reply_.usage = *event.usage;
             return;
-        case FACET_EVENT_ERROR: return;  // calls that wait return it instead
+        case FACET_EVENT_LOGPROBS: return;  // not asked for
+        case FACET_EVENT_ERROR: return;     // calls that wait return it instead
     }
 }
 

@@ -36,7 +36,7 @@ struct Given {
 // The server's own table of options, as flags.
 void add_http_options(OptionParser& parser, std::vector<serve::Setting>& settings,
                       std::deque<std::pair<std::string, bool>>& switches) {
-    parser.group("HTTP");
+    parser.group("HTTP; also as FACET_SERVE_PORT, or as port = 8080 in a file");
     for (const serve::ServeOption& option : serve::serve_option_table()) {
         const std::string flag = "--" + std::string(option.name);
         if (option.placeholder.empty()) {
@@ -97,10 +97,9 @@ Result<int> serve_model(const std::string& path, const Given& given, serve::Serv
 }  // namespace
 
 int run_serve(int argc, char** argv) {
+    // No examples, so that the page fits a screen.
     OptionParser parser("serve [options]",
-                        "Puts a model behind the OpenAI API, for other programs. Options of HTTP\n"
-                        "also come as FACET_SERVE_MAX_BODY, or as max-body = 64 in a file.",
-                        "  facet serve -m model.gguf --port 8080\n");
+                        "Puts a model behind the OpenAI API, at http://127.0.0.1:8080/v1.", "");
     Given given;
     std::deque<std::pair<std::string, bool>> switches;
     add_model_options(parser, given.model);
