@@ -478,7 +478,8 @@ typedef enum facet_event_kind {
     FACET_EVENT_THOUGHT = 1,           /* new text of the thought */
     FACET_EVENT_TEXT = 2,              /* new text of the answer */
     FACET_EVENT_TOOL_CALL = 3,         /* a whole call: {"id", "name", "arguments": {..}} as text */
-    FACET_EVENT_END = 4,               /* the last one: finish and usage are set */
+    FACET_EVENT_END = 4,               /* the last one: finish and usage are set, and text where one
+                                          of the `stop` texts ended it: which */
     FACET_EVENT_THOUGHT_RETRACTED = 5, /* the thought so far was the answer: it follows as TEXT */
     FACET_EVENT_ERROR = 6,             /* of facet_request_start() only, and instead of END:
                                           status is set, text says why */

@@ -4,7 +4,9 @@
 #include "endpoints/chat_completions.h"
 #include "endpoints/completions.h"
 #include "endpoints/fields.h"
+#include "endpoints/messages.h"
 #include "endpoints/metrics_text.h"
+#include "endpoints/responses.h"
 #include "serve/responder.h"
 
 namespace facet::endpoints {
@@ -116,6 +118,8 @@ void ModelServer::add_replies(serve::Router& router) {
     };
     add("/v1/chat/completions", chat_completion_call);
     add("/v1/completions", completion_call);
+    add("/v1/messages", message_call);
+    add("/v1/responses", response_call);
 }
 
 void ModelServer::add_facts(serve::Router& router) {
@@ -155,6 +159,9 @@ void ModelServer::add_facts(serve::Router& router) {
 void ModelServer::add_text(serve::Router& router) {
     router.add("POST", "/tokenize",
                at_once([this](const Request& request) { return tokenize(served_, request); }));
+    router.add("POST", "/v1/messages/count_tokens", at_once([this](const Request& request) {
+                   return count_tokens(served_, request.body);
+               }));
     router.add("POST", "/detokenize",
                at_once([this](const Request& request) { return detokenize(served_, request); }));
 }

@@ -136,6 +136,7 @@ bool ReplyCall::take(size_t index, const api::Event& event) {
         case FACET_EVENT_LOGPROBS: choice.logprobs.push_back(Json::parse(event.text).take()); break;
         case FACET_EVENT_END:
             choice.finish = event.finish;
+            choice.stop = event.text;
             choice.usage = *event.usage;
             choice.has_ended = true;
             break;

@@ -28,6 +28,7 @@ namespace facet::endpoints {
 // One reply, as far as it has come.
 struct Choice {
     std::string text, thought;
+    std::string stop;            // the stop text that ended it, if one did
     std::vector<Json> calls;     // {"id", "name", "arguments"}
     std::vector<Json> logprobs;  // facet.h, FACET_EVENT_LOGPROBS
     facet_finish finish = FACET_FINISH_STOP;

@@ -107,6 +107,7 @@ void Generation::end(Finish finish) {
     }
     send(GenerationEvent::Kind::kText, stops_.finish());
     GenerationEvent event{GenerationEvent::Kind::kEnd};
+    event.text = stops_.found();
     event.finish = finish;
     event.usage = usage_;
     sink_(event);

@@ -14,7 +14,11 @@ std::string StopStrings::push(std::string_view text) {
     held_ += text;
     // The earliest occurrence of any stop string wins.
     size_t found = std::string::npos;
-    for (const std::string& stop : stops_) found = std::min(found, held_.find(stop));
+    for (const std::string& stop : stops_) {
+        const size_t place = held_.find(stop);
+        if (place < found) found_ = stop;
+        found = std::min(found, place);
+    }
     if (found != std::string::npos) {
         stopped_ = true;
         held_.resize(found);

@@ -18,10 +18,13 @@ class StopStrings {
     // What was held back, at the end of the text.
     std::string finish();
     bool stopped() const { return stopped_; }
+    // The stop string that was found, or nothing.
+    const std::string& found() const { return found_; }
 
   private:
     std::vector<std::string> stops_;
     std::string held_;
+    std::string found_;
     bool stopped_ = false;
 };
 
