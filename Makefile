@@ -7,7 +7,7 @@ CMAKE := cmake -G Ninja -DCMAKE_BUILD_TYPE=Release
 JOBS := $(shell nproc 2>/dev/null || echo 2)
 FORMATTED := $(shell git ls-files --cached --others --exclude-standard '*.cc' '*.h' '*.c' '*.hpp' '*.cpp' 2>/dev/null)
 
-.PHONY: run build test schema-check eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
+.PHONY: run build test schema-check client-check eval head-steps asan tsan soak test-isa bench fuzz format format-check clean help
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 24
@@ -35,7 +35,8 @@ test:            ## build and run every test
 	@$(CMAKE) -S . -B $(BUILD) -DFACET_TESTS=ON
 	@cmake --build $(BUILD) -j $(JOBS)
 	@cd $(BUILD) && ctest --output-on-failure -j $(JOBS)
-	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory schema-check; fi
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory schema-check client-check; \
+	else echo "npm is not installed: schema-check and client-check were not run"; fi
 
 # Copied, so that npm's packages lie in the build folder.
 SCHEMA_CHECK := $(BUILD)/schema-check
@@ -44,6 +45,17 @@ schema-check: test-programs ## grammars of JSON Schemas against ajv, the JSON Sc
 	@mkdir -p $(SCHEMA_CHECK) && cp tests/schema/*.mjs tests/schema/package.json $(SCHEMA_CHECK)
 	@cd $(SCHEMA_CHECK) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
 	@node $(SCHEMA_CHECK)/check.mjs $(abspath $(BUILD))/grammar_documents
+
+# Other people's clients, in their own languages.
+CLIENT_CHECK := $(BUILD)/client-check
+client-check: test-programs ## the clients of OpenAI, Anthropic and Vercel against facet serve
+	@scripts/install_packages.sh schema
+	@mkdir -p $(CLIENT_CHECK) && cp tests/clients/* $(CLIENT_CHECK)
+	@cd $(CLIENT_CHECK) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
+	@cd $(CLIENT_CHECK) && if python3 -m venv venv >/dev/null 2>&1; then venv/bin/pip install -q -r requirements.txt; \
+		else rm -rf venv; echo "python3-venv is not installed: the Python clients were not run"; fi
+	@cd $(CLIENT_CHECK) && node run.mjs $(abspath $(BUILD))/facet $(abspath models/facet-demo-Q8_0.gguf) \
+		$$([ -x venv/bin/python ] && echo venv/bin/python)
 
 eval: test-programs ## all text prompts of the evaluation set, against the reference's answers
 	@FACET_EVAL_ALL=1 $(BUILD)/facet_whole_test --gtest_filter='Evaluation.*'

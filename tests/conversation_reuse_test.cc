@@ -79,7 +79,7 @@ class ConversationReuse : public ::testing::Test {
         request.set("messages", messages_);
         Answer answer;
         answer.prompt =
-            render_request(engine_->model(), request.dump(), &engine_->reply_memory()).take().ids;
+            render_request(engine_->model(), request, &engine_->reply_memory()).take().ids;
         return answer;
     }
 

@@ -23,8 +23,9 @@ class Histogram {
     void append_to(std::string& out, std::string_view name, std::string_view help) const;
 
   private:
-    static constexpr std::array kBounds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
-                                           2.0,   5.0,   10.0,  20.0, 50.0, 100., 200., 500., 1000.};
+    static constexpr std::array kBounds = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
+                                           0.2,   0.5,   1.0,   2.0,  5.0,  10.0, 20.0,
+                                           50.0,  100.,  200.,  500., 1000.};
     std::array<std::atomic<uint64_t>, kBounds.size() + 1> counts_{};
     std::atomic<uint64_t> microseconds_ = 0;
 };

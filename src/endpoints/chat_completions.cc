@@ -73,8 +73,8 @@ Status set_thinking(const Json& request, bool thinks_else, Json& engine_request,
 Result<ReplyCallRequest> chat_completion_call(const ServedModel& served, std::string_view body) {
     const Json request = FACET_TRY(parse_body(body));
     FACET_TRY(text_field(request, "model"));
-    FACET_TRY(refuse_fields(request, {"audio", "prediction", "web_search_options", "functions",
-                                      "function_call"}));
+    FACET_TRY(refuse_fields(
+        request, {"audio", "prediction", "web_search_options", "functions", "function_call"}));
     FACET_TRY(check_modalities(request));
     const Json* messages = FACET_TRY(required_field(request, "messages"));
     if (!messages->is_array() || messages->items.empty())

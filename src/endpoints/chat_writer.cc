@@ -73,8 +73,7 @@ Json ChatWriter::whole(std::span<const Choice> choices) {
         Json json = Json::object();
         json.set("index", Json::integer(static_cast<int64_t>(i)))
             .set("message", message_json(choices[i]))
-            .set("logprobs",
-                 options_.logprobs ? logprobs_json(choices[i].logprobs) : Json::null())
+            .set("logprobs", options_.logprobs ? logprobs_json(choices[i].logprobs) : Json::null())
             .set("finish_reason", Json::of(finish_name(choices[i].finish)));
         list.push(std::move(json));
     }

@@ -69,8 +69,7 @@ class CompletionWriter : public ReplyWriter {
     void end(EventOutput& output, std::span<const Choice> choices) override {
         if (options_.usage) {
             Json json = frame();
-            output.send(
-                json.set("choices", Json::array()).set("usage", usage(choices)).dump());
+            output.send(json.set("choices", Json::array()).set("usage", usage(choices)).dump());
         }
         output.send("[DONE]");
     }

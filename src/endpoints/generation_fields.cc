@@ -26,8 +26,7 @@ Result<std::vector<facet_logit_bias>> bias_field(const Json& request) {
         const auto number = parse_integer(id, 0, INT32_MAX);
         const auto value = bias.to_double();
         if (!number.ok() || !value.ok() || !(value.value() >= -100 && value.value() <= 100)) {
-            return invalid_input(
-                "logit_bias: expected token ids with numbers from -100 to 100");
+            return invalid_input("logit_bias: expected token ids with numbers from -100 to 100");
         }
         biases.push_back({static_cast<int32_t>(number.value()), static_cast<float>(value.value())});
     }
@@ -60,8 +59,8 @@ Result<api::GenerationOptions> generation_fields(const Json& request) {
 }
 
 void copy_limits(const Json& request, Json& to) {
-    for (const char* name : {"tool_choice", "parallel_tool_calls", "response_format", "grammar",
-                             "regex", "choice"}) {
+    for (const char* name :
+         {"tool_choice", "parallel_tool_calls", "response_format", "grammar", "regex", "choice"}) {
         if (const Json* member = field(request, name)) to.set(name, *member);
     }
 }

@@ -68,8 +68,7 @@ Json MessageWriter::whole(std::span<const Choice> choices) {
     // Never without a block.
     if (!choice.text.empty() || choice.calls.empty())
         content.push(typed("text").set("text", Json::of(choice.text)));
-    for (const Json& call : choice.calls)
-        content.push(call_block(call, *call.find("arguments")));
+    for (const Json& call : choice.calls) content.push(call_block(call, *call.find("arguments")));
     Json json = frame(std::move(content));
     set_stop(json, choice);
     return json.set("usage", usage_json(choice.usage));

@@ -60,9 +60,10 @@ class Message {
         } else if (type == "thinking" && is_assistant) {
             thought_ += FACET_TRY(text_of(block, "thinking", name_));
         } else if (type != "redacted_thinking" || !is_assistant) {
-            return unsupported(fmt::format("{}: blocks of type \"{}\" are not supported in {}'s "
-                                           "messages",
-                                           name_, type, role_));
+            return unsupported(
+                fmt::format("{}: blocks of type \"{}\" are not supported in {}'s "
+                            "messages",
+                            name_, type, role_));
         }
         return {};
     }
@@ -144,13 +145,12 @@ Result<Json> tools_of(const Json& tools) {
             return unsupported(fmt::format("tools: tools of type \"{}\" are not supported", *type));
         Json function = Json::object(), entry = Json::object();
         function.set("name", Json::of(FACET_TRY(text_of(tool, "name", "tools"))));
-        for (const auto& [from, to] : {std::pair("description", "description"),
-                                       std::pair("input_schema", "parameters"),
-                                       std::pair("strict", "strict")}) {
+        for (const auto& [from, to] :
+             {std::pair("description", "description"), std::pair("input_schema", "parameters"),
+              std::pair("strict", "strict")}) {
             if (const Json* member = field(tool, from)) function.set(to, *member);
         }
-        made.push(
-            entry.set("type", Json::of("function")).set("function", std::move(function)));
+        made.push(entry.set("type", Json::of("function")).set("function", std::move(function)));
     }
     return made;
 }
@@ -166,8 +166,7 @@ Status set_tool_choice(const Json& choice, Json& engine_request) {
     } else if (*type == "auto" || *type == "any" || *type == "none") {
         engine_request.set("tool_choice", Json::of(*type == "any" ? "required" : *type));
     } else {
-        return invalid_input(
-            "tool_choice.type: expected \"auto\", \"any\", \"tool\" or \"none\"");
+        return invalid_input("tool_choice.type: expected \"auto\", \"any\", \"tool\" or \"none\"");
     }
     if (FACET_TRY(bool_field(choice, "disable_parallel_tool_use")).value_or(false))
         engine_request.set("parallel_tool_calls", Json::of(false));
@@ -175,8 +174,7 @@ Status set_tool_choice(const Json& choice, Json& engine_request) {
 }
 
 // "thinking": {"type": "enabled", "budget_tokens"}, {"type": "adaptive"} or {"type": "disabled"}.
-Status set_thinking_of(const Json& request, Json& engine_request,
-                       api::GenerationOptions& options) {
+Status set_thinking_of(const Json& request, Json& engine_request, api::GenerationOptions& options) {
     bool thinks = false;
     if (const Json* thinking = field(request, "thinking")) {
         const auto type = FACET_TRY(text_field(*thinking, "type"));
@@ -184,8 +182,7 @@ Status set_thinking_of(const Json& request, Json& engine_request,
             return invalid_input(
                 "thinking.type: expected \"enabled\", \"adaptive\" or \"disabled\"");
         thinks = *type != "disabled";
-        if (const auto budget =
-                FACET_TRY(integer_field(*thinking, "budget_tokens", 1, INT32_MAX)))
+        if (const auto budget = FACET_TRY(integer_field(*thinking, "budget_tokens", 1, INT32_MAX)))
             options.thinking_budget = static_cast<int32_t>(*budget);
     }
     Json template_options = Json::object();
@@ -197,7 +194,8 @@ Status set_thinking_of(const Json& request, Json& engine_request,
 // "output_config": {"format": {"type": "json_schema", "schema"}}.
 Status set_format(const Json& request, Json& engine_request) {
     const Json* config = field(request, "output_config");
-    const Json* format = config != nullptr ? field(*config, "format") : field(request, "output_format");
+    const Json* format =
+        config != nullptr ? field(*config, "format") : field(request, "output_format");
     if (format == nullptr) return {};
     engine_request.set("response_format", *format);
     return {};

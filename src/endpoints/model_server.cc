@@ -135,23 +135,22 @@ void ModelServer::add_facts(serve::Router& router) {
                    if (name == served_.name) return model_json(served_);
                    return Error{ErrorKind::kNotFound, "there is no model \"" + name + "\" here"};
                }));
-    router.add(
-        "GET", "/health",
-        at_once([this](const Request&) -> Result<Json> {
-            const serve::HttpServer* http = listening_;
-            if (http != nullptr && http->draining())
-                return Error{ErrorKind::kBusy, "the server is about to end"};
-            Json json = Json::object();
-            return json.set("status", Json::of("ok"));
-        }),
-        false);
+    router.add("GET", "/health", at_once([this](const Request&) -> Result<Json> {
+                   const serve::HttpServer* http = listening_;
+                   if (http != nullptr && http->draining())
+                       return Error{ErrorKind::kBusy, "the server is about to end"};
+                   Json json = Json::object();
+                   return json.set("status", Json::of("ok"));
+               }),
+               false);
     router.add("GET", "/metrics", [this](Request, Responder responder) {
         static const serve::ServerCounters kNothingYet;
         const serve::HttpServer* http = listening_;
         const Result<Json> engine = Json::parse(served_.model.metrics());
         Response response;
         response.headers.add("content-type", "text/plain; version=0.0.4; charset=utf-8");
-        response.body = metrics_text(engine.value(), http != nullptr ? http->counters() : kNothingYet, metrics_);
+        response.body = metrics_text(engine.value(),
+                                     http != nullptr ? http->counters() : kNothingYet, metrics_);
         responder.send(std::move(response));
     });
 }

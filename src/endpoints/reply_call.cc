@@ -103,10 +103,8 @@ bool ReplyCall::start_one(size_t index) {
     const auto& [json, options] = request_.replies[index];
     ++open_;
     try {
-        api::Request reply =
-            calls_.model_.start(json, options, [this, index](const api::Event& event) {
-                return take(index, event);
-            });
+        api::Request reply = calls_.model_.start(
+            json, options, [this, index](const api::Event& event) { return take(index, event); });
         const std::lock_guard lock(mutex_);
         if (is_cancelled_) reply.cancel();
         replies_.push_back(std::move(reply));
@@ -140,9 +138,7 @@ bool ReplyCall::take(size_t index, const api::Event& event) {
             choice.usage = *event.usage;
             choice.has_ended = true;
             break;
-        case FACET_EVENT_ERROR:
-            note_error(error_of(event.status, std::string(event.text)));
-            break;
+        case FACET_EVENT_ERROR: note_error(error_of(event.status, std::string(event.text))); break;
         default: break;
     }
     metrics_.note(index, event);
@@ -156,9 +152,8 @@ bool ReplyCall::take(size_t index, const api::Event& event) {
 void ReplyCall::one_ended() {
     if (--open_ != 0) return;
     // A reply that was cut short is no answer; who cancelled it is gone or the server ends.
-    if (std::any_of(choices_.begin(), choices_.end(), [](const Choice& choice) {
-            return choice.finish == FACET_FINISH_CANCELLED;
-        }))
+    if (std::any_of(choices_.begin(), choices_.end(),
+                    [](const Choice& choice) { return choice.finish == FACET_FINISH_CANCELLED; }))
         note_error({ErrorKind::kCancelled, "the request was cancelled"});
     metrics_.end();
     const bool has_stream = request_.stream && output_.is_open();

@@ -117,8 +117,7 @@ Json ResponseWriter::whole(std::span<const Choice> choices) {
     if (!choice.text.empty() || choice.calls.empty())
         items_.push(message_item(new_id("msg_"), "completed", list_of(text_part(choice.text))));
     for (const Json& call : choice.calls) {
-        items_.push(
-            call_item(new_id("fc_"), "completed", call, call.find("arguments")->dump()));
+        items_.push(call_item(new_id("fc_"), "completed", call, call.find("arguments")->dump()));
     }
     return finished(choice);
 }
@@ -148,11 +147,10 @@ void ResponseWriter::open(EventOutput& output, Open what) {
     text_.clear();
     const bool is_message = what == Open::kMessage;
     item_id_ = new_id(is_message ? "msg_" : "rs_");
-    send(output,
-         typed("response.output_item.added")
-             .set("output_index", Json::integer(static_cast<int64_t>(items_.items.size())))
-             .set("item", is_message ? message_item(item_id_, "in_progress", Json::array())
-                                     : reasoning_item(item_id_, "")));
+    send(output, typed("response.output_item.added")
+                     .set("output_index", Json::integer(static_cast<int64_t>(items_.items.size())))
+                     .set("item", is_message ? message_item(item_id_, "in_progress", Json::array())
+                                             : reasoning_item(item_id_, "")));
     send(output, about_item("response.content_part.added")
                      .set("part", is_message ? text_part("")
                                              : typed("reasoning_text").set("text", Json::of(""))));
@@ -162,19 +160,18 @@ void ResponseWriter::close(EventOutput& output) {
     if (open_ == Open::kNone) return;
     const bool is_message = open_ == Open::kMessage;
     open_ = Open::kNone;
-    send(output, about_item(is_message ? "response.output_text.done"
-                                       : "response.reasoning_text.done")
-                     .set("text", Json::of(text_)));
-    send(output, about_item("response.content_part.done")
-                     .set("part", is_message
-                                      ? text_part(text_)
-                                      : typed("reasoning_text").set("text", Json::of(text_))));
+    send(output,
+         about_item(is_message ? "response.output_text.done" : "response.reasoning_text.done")
+             .set("text", Json::of(text_)));
+    send(output,
+         about_item("response.content_part.done")
+             .set("part", is_message ? text_part(text_)
+                                     : typed("reasoning_text").set("text", Json::of(text_))));
     Json item = is_message ? message_item(item_id_, "completed", list_of(text_part(text_)))
                            : reasoning_item(item_id_, text_);
-    send(output,
-         typed("response.output_item.done")
-             .set("output_index", Json::integer(static_cast<int64_t>(items_.items.size())))
-             .set("item", item));
+    send(output, typed("response.output_item.done")
+                     .set("output_index", Json::integer(static_cast<int64_t>(items_.items.size())))
+                     .set("item", item));
     items_.push(std::move(item));
 }
 
@@ -206,8 +203,9 @@ void ResponseWriter::event(EventOutput& output, size_t, const Choice& choice,
         case FACET_EVENT_THOUGHT:
             open(output, Open::kReasoning);
             text_ += event.text;
-            return send(output, about_item("response.reasoning_text.delta")
-                                    .set("delta", Json::of(event.text)));
+            return send(
+                output,
+                about_item("response.reasoning_text.delta").set("delta", Json::of(event.text)));
         case FACET_EVENT_TEXT:
             open(output, Open::kMessage);
             text_ += event.text;

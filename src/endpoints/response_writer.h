@@ -39,7 +39,7 @@ class ResponseWriter : public ReplyWriter {
     int64_t number_ = 0;  // of the next event
     bool has_begun_ = false;
     Open open_ = Open::kNone;
-    std::string item_id_, text_;   // of the open item
+    std::string item_id_, text_;  // of the open item
     Json items_ = Json::array();  // those that are complete
 };
 

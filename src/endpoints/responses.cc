@@ -26,8 +26,8 @@ Result<std::string> text_of(const Json& content, const std::string& name) {
         const auto type = FACET_TRY(text_field(part, "type"));
         const Json* words = part.find(type && *type == "refusal" ? "refusal" : "text");
         if (words == nullptr || !words->is_string())
-            return unsupported(fmt::format("{}: parts of type \"{}\" are not supported", name,
-                                           type.value_or("")));
+            return unsupported(
+                fmt::format("{}: parts of type \"{}\" are not supported", name, type.value_or("")));
         text += words->text;
     }
     return text;
@@ -55,8 +55,8 @@ class Conversation {
   private:
     Status add_message(const Json& item, const std::string& name) {
         const auto role = FACET_TRY(text_field(item, "role"));
-        if (!role || (*role != "user" && *role != "assistant" && *role != "system" &&
-                      *role != "developer"))
+        if (!role ||
+            (*role != "user" && *role != "assistant" && *role != "system" && *role != "developer"))
             return invalid_input(
                 name + ".role: expected \"user\", \"assistant\", \"system\" or \"developer\"");
         const Json* content = item.find("content");
@@ -100,8 +100,7 @@ class Conversation {
         const auto id = FACET_TRY(text_field(item, "call_id"));
         if (!id) return invalid_input(name + ".call_id: missing");
         const Json* output = FACET_TRY(required_field(item, "output"));
-        Json result =
-            message("tool", Json::of(FACET_TRY(text_of(*output, name + ".output"))));
+        Json result = message("tool", Json::of(FACET_TRY(text_of(*output, name + ".output"))));
         messages_.push(result.set("tool_call_id", Json::of(*id)));
         return {};
     }
@@ -163,8 +162,7 @@ Status set_tools(const Json& request, Json& engine_request) {
         engine_request.set("tools", std::move(made));
     }
     if (const Json* choice = field(request, "tool_choice"))
-        engine_request.set("tool_choice",
-                           choice->is_object() ? nested_function(*choice) : *choice);
+        engine_request.set("tool_choice", choice->is_object() ? nested_function(*choice) : *choice);
     if (const Json* parallel = field(request, "parallel_tool_calls"))
         engine_request.set("parallel_tool_calls", *parallel);
     return {};

@@ -10,10 +10,10 @@ namespace facet::endpoints {
 
 struct ServedModel {
     api::Model& model;
-    std::string name;      // how it is called in answers
-    int64_t created = 0;   // seconds since 1970
-    int64_t context = 0;   // tokens of prompt and reply
-    bool thinks = true;    // whether requests that do not say so let the model think
+    std::string name;              // how it is called in answers
+    int64_t created = 0;           // seconds since 1970
+    int64_t context = 0;           // tokens of prompt and reply
+    bool thinks = true;            // whether requests that do not say so let the model think
     std::string fingerprint = {};  // of what may change answers: program and file
 };
 

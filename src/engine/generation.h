@@ -54,7 +54,8 @@ struct Usage {
 struct GenerationEvent {
     enum class Kind { kProgress, kThought, kThoughtRetracted, kText, kToolCall, kLogprobs, kEnd };
     Kind kind = Kind::kText;
-    std::string text = {};  // kThought, kText: new text; kLogprobs: a token's, as JSON; kEnd: the stop string
+    std::string text =
+        {};  // kThought, kText: new text; kLogprobs: a token's, as JSON; kEnd: the stop string
     std::shared_ptr<const ToolCall> call = {};  // kToolCall
     int32_t done = 0, total = 0;                // kProgress: prompt tokens
     Finish finish = Finish::kStop;              // kEnd
