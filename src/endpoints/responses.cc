@@ -5,7 +5,7 @@
 #include "endpoints/chat_completions.h"
 #include "endpoints/fields.h"
 #include "endpoints/generation_fields.h"
-#include "endpoints/response_writer.h"
+#include "endpoints/responses_writer.h"
 
 namespace facet::endpoints {
 

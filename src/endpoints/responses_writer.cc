@@ -1,4 +1,4 @@
-#include "endpoints/response_writer.h"
+#include "endpoints/responses_writer.h"
 
 #include "endpoints/api_errors.h"
 #include "endpoints/fields.h"
