@@ -52,8 +52,8 @@ client-check: test-programs ## the clients of OpenAI, Anthropic and Vercel again
 	@scripts/install_packages.sh schema
 	@mkdir -p $(CLIENT_CHECK) && cp tests/clients/* $(CLIENT_CHECK)
 	@cd $(CLIENT_CHECK) && npm install --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel=error
-	@cd $(CLIENT_CHECK) && if python3 -m venv venv >/dev/null 2>&1; then venv/bin/pip install -q -r requirements.txt; \
-		else rm -rf venv; echo "python3-venv is not installed: the Python clients were not run"; fi
+	@cd $(CLIENT_CHECK) && { python3 -m venv venv >/dev/null 2>&1 && venv/bin/pip install -q -r requirements.txt; } || \
+		{ rm -rf venv; echo "python3-venv or its packages can not be had: the Python clients were not run"; }
 	@cd $(CLIENT_CHECK) && node run.mjs $(abspath $(BUILD))/facet $(abspath models/facet-demo-Q8_0.gguf) \
 		$$([ -x venv/bin/python ] && echo venv/bin/python)
 
