@@ -11,11 +11,16 @@ using Calls = ReplyRules::Calls;
 ReplyConstraint::ReplyConstraint(const ReplyRules& rules, const Vocabulary& vocabulary)
     : rules_(rules),
       vocabulary_(vocabulary),
-      bits_((static_cast<size_t>(vocabulary.size()) + 63) / 64) {
+      bits_((static_cast<size_t>(vocabulary.size()) + 63) / 64) {}
+
+void ReplyConstraint::begin() {
+    if (has_begun_) return;
+    has_begun_ = true;
     if (rules_.text_grammar != nullptr) matcher_.emplace(rules_.text_grammar);
 }
 
 Result<IdBits> ReplyConstraint::allowed(bool in_thought) {
+    begin();
     const bool is_free = !matcher_ && rules_.calls != Calls::kMust;
     if (in_thought || is_free) {
         // An answer that has to come can not be left out after a thought.
@@ -43,6 +48,7 @@ Result<IdBits> ReplyConstraint::allowed(bool in_thought) {
 }
 
 Status ReplyConstraint::take(int32_t id, bool was_thought) {
+    begin();
     if (may_call() && part_ != Part::kCalls && id == vocabulary_.id_of(Special::kToolCallBegin)) {
         part_ = Part::kCalls;
         matcher_.emplace(rules_.call_grammar);

@@ -37,11 +37,15 @@ class ReplyConstraint {
     enum class Part { kStart, kText, kCalls };
 
     bool may_call() const { return rules_.call_grammar != nullptr; }
+    // Not the constructor's work: that runs in the thread of who asks, and an automaton belongs to
+    // the thread that computes.
+    void begin();
     void set(int32_t id, bool value);
 
     const ReplyRules rules_;
     const Vocabulary& vocabulary_;
     Part part_ = Part::kStart;
+    bool has_begun_ = false;
     std::optional<GrammarMatcher> matcher_;  // of the text, then of the calls; none: free text
     bool has_thought_ = false;
     std::vector<uint32_t> mask_;

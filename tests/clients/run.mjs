@@ -9,6 +9,7 @@ const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 const server = spawn(facet, ['serve', '-m', model, '--port', '0'], { stdio: ['ignore', 'inherit', 'pipe'] });
 const ended = new Promise((resolve) => server.on('exit', (code, signal) => resolve(code ?? signal)));
 process.on('exit', () => server.kill('SIGKILL'));
+setTimeout(() => { console.error('the clients took too long'); process.exit(1); }, 180_000).unref();
 
 const url = await new Promise((resolve, reject) => {
   let said = '';
