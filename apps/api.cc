@@ -5,6 +5,8 @@
 
 #include <limits>
 
+#include "endpoints/api_errors.h"
+
 namespace facet::app {
 
 namespace {
@@ -21,19 +23,8 @@ Result<Json> model_member(const facet_model* model, const char* member) {
 }  // namespace
 
 Status api_status(facet_status status) {
-    const auto error = [](ErrorKind kind) { return Error{kind, facet_last_error()}; };
-    switch (status) {
-        case FACET_OK: return {};
-        case FACET_ERROR_INVALID: return error(ErrorKind::kInvalidInput);
-        case FACET_ERROR_NOT_FOUND: return error(ErrorKind::kNotFound);
-        case FACET_ERROR_MEMORY: return error(ErrorKind::kOutOfMemory);
-        case FACET_ERROR_UNSUPPORTED: return error(ErrorKind::kUnsupported);
-        case FACET_ERROR_CANCELLED: return error(ErrorKind::kCancelled);
-        case FACET_ERROR_BUSY: return error(ErrorKind::kBusy);
-        case FACET_ERROR_IO:
-        case FACET_ERROR_INTERNAL: break;
-    }
-    return error(ErrorKind::kIo);
+    if (status == FACET_OK) return {};
+    return endpoints::error_of(status, facet_last_error());
 }
 
 Result<std::vector<int32_t>> tokenize(const facet_model* model, std::string_view text,

@@ -39,7 +39,7 @@ Status check_modalities(const Json& request) {
 
 Result<std::optional<int64_t>> logprobs_of(const Json& request) {
     const bool wanted = FACET_TRY(bool_field(request, "logprobs")).value_or(false);
-    const auto top = FACET_TRY(integer_field(request, "top_logprobs", 0, 20));
+    const auto top = FACET_TRY(integer_field(request, "top_logprobs", 0, kTopLogprobsMax));
     if (top && *top > 0 && !wanted)
         return invalid_input("top_logprobs: only together with logprobs: true");
     return wanted ? std::optional<int64_t>(top.value_or(0)) : std::optional<int64_t>();
@@ -129,13 +129,9 @@ Json usage_json(std::span<const Choice> choices) {
     return usage;
 }
 
-std::string_view finish_name(facet_finish finish) {
-    switch (finish) {
-        case FACET_FINISH_TOOL_CALLS: return "tool_calls";
-        case FACET_FINISH_LENGTH:
-        case FACET_FINISH_DEADLINE: return "length";
-        default: return "stop";
-    }
+std::string_view finish_name(const Choice& choice) {
+    if (choice.was_cut()) return "length";
+    return choice.finish == FACET_FINISH_TOOL_CALLS ? "tool_calls" : "stop";
 }
 
 }  // namespace facet::endpoints

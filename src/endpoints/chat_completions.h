@@ -24,6 +24,6 @@ Status set_thinking(const Json& request, bool thinks_else, Json& engine_request,
 
 // {"prompt_tokens", ...} of all choices; the prompt counts once.
 Json usage_json(std::span<const Choice> choices);
-std::string_view finish_name(facet_finish finish);
+std::string_view finish_name(const Choice& choice);
 
 }  // namespace facet::endpoints

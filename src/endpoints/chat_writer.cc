@@ -2,6 +2,7 @@
 
 #include "endpoints/api_errors.h"
 #include "endpoints/chat_completions.h"
+#include "endpoints/json_forms.h"
 
 namespace facet::endpoints {
 
@@ -9,18 +10,8 @@ namespace {
 
 // A call in OpenAI's form, its arguments as JSON text.
 Json call_json(const Json& call) {
-    Json function = Json::object();
-    function.set("name", *call.find("name"))
-        .set("arguments", Json::of(call.find("arguments")->dump()));
-    Json json = Json::object();
-    return json.set("id", *call.find("id"))
-        .set("type", Json::of("function"))
-        .set("function", std::move(function));
-}
-
-Json one_member(const char* name, Json value) {
-    Json object = Json::object();
-    return object.set(name, std::move(value));
+    return function_call(*call.find("id"), *call.find("name"),
+                         Json::of(call.find("arguments")->dump()));
 }
 
 Json list_of(std::span<const Json> items) {
@@ -51,21 +42,7 @@ Json message_json(const Choice& choice) {
 }  // namespace
 
 ChatWriter::ChatWriter(const ServedModel& served, ChatWriterOptions options, size_t choices)
-    : model_(served.name),
-      fingerprint_(served.fingerprint),
-      id_(new_id("chatcmpl-")),
-      created_(unix_time()),
-      options_(options),
-      sent_(choices) {}
-
-Json ChatWriter::frame(const char* object) const {
-    Json json = Json::object();
-    return json.set("id", Json::of(id_))
-        .set("object", Json::of(object))
-        .set("created", Json::integer(created_))
-        .set("model", Json::of(model_))
-        .set("system_fingerprint", Json::of(fingerprint_));
-}
+    : frame_(served, "chatcmpl-"), options_(options), sent_(choices) {}
 
 Json ChatWriter::whole(std::span<const Choice> choices) {
     Json list = Json::array();
@@ -74,10 +51,10 @@ Json ChatWriter::whole(std::span<const Choice> choices) {
         json.set("index", Json::integer(static_cast<int64_t>(i)))
             .set("message", message_json(choices[i]))
             .set("logprobs", options_.logprobs ? logprobs_json(choices[i].logprobs) : Json::null())
-            .set("finish_reason", Json::of(finish_name(choices[i].finish)));
+            .set("finish_reason", Json::of(finish_name(choices[i])));
         list.push(std::move(json));
     }
-    Json json = frame("chat.completion");
+    Json json = frame_.json("chat.completion");
     return json.set("choices", std::move(list)).set("usage", usage_json(choices));
 }
 
@@ -87,8 +64,7 @@ void ChatWriter::event(EventOutput& output, size_t index, const Choice& choice,
     if (event.kind == FACET_EVENT_PROGRESS) return send_progress(output, event);
     if (!sent.role) {
         sent.role = true;
-        Json delta = one_member("role", Json::of("assistant"));
-        send_delta(output, index, delta.set("content", Json::of("")), {});
+        send_delta(output, index, chat_message("assistant", Json::of("")), {});
     }
     switch (event.kind) {
         case FACET_EVENT_THOUGHT:
@@ -105,7 +81,7 @@ void ChatWriter::event(EventOutput& output, size_t index, const Choice& choice,
             return send_delta(output, index, one_member("tool_calls", std::move(calls)), {});
         }
         case FACET_EVENT_END:
-            return send_delta(output, index, Json::object(), choice, finish_name(choice.finish));
+            return send_delta(output, index, Json::object(), choice, finish_name(choice));
         default: return;
     }
 }
@@ -126,7 +102,7 @@ void ChatWriter::send_delta(EventOutput& output, size_t index, Json delta, const
         .set("finish_reason", finish.empty() ? Json::null() : Json::of(finish));
     Json choices = Json::array();
     choices.push(std::move(json));
-    Json chunk = frame("chat.completion.chunk");
+    Json chunk = frame_.json("chat.completion.chunk");
     chunk.set("choices", std::move(choices));
     // Clients that asked for usage expect the member in every chunk.
     if (options_.usage) chunk.set("usage", Json::null());
@@ -137,14 +113,14 @@ void ChatWriter::send_progress(EventOutput& output, const api::Event& event) {
     if (!options_.progress) return output.comment();
     Json progress = Json::object();
     progress.set("processed", Json::integer(event.done)).set("total", Json::integer(event.total));
-    Json chunk = frame("chat.completion.chunk");
+    Json chunk = frame_.json("chat.completion.chunk");
     chunk.set("choices", Json::array()).set("prompt_progress", std::move(progress));
     output.send(chunk.dump());
 }
 
 void ChatWriter::end(EventOutput& output, std::span<const Choice> choices) {
     if (options_.usage) {
-        Json chunk = frame("chat.completion.chunk");
+        Json chunk = frame_.json("chat.completion.chunk");
         chunk.set("choices", Json::array()).set("usage", usage_json(choices));
         output.send(chunk.dump());
     }

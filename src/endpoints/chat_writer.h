@@ -33,13 +33,11 @@ class ChatWriter : public ReplyWriter {
         size_t logprobs = 0;
     };
 
-    Json frame(const char* object) const;
     void send_delta(EventOutput& output, size_t index, Json delta, const Choice& choice,
                     std::string_view finish = {});
     void send_progress(EventOutput& output, const api::Event& event);
 
-    const std::string model_, fingerprint_, id_;
-    const int64_t created_;
+    const AnswerFrame frame_;
     const ChatWriterOptions options_;
     std::vector<Sent> sent_;
 };

@@ -44,12 +44,7 @@ Json logprobs_json(std::span<const Json> tokens, int64_t offset) {
 class CompletionWriter : public ReplyWriter {
   public:
     CompletionWriter(const ServedModel& served, WriterOptions options, size_t choices)
-        : model_(served.name),
-          fingerprint_(served.fingerprint),
-          id_(new_id("cmpl-")),
-          created_(unix_time()),
-          options_(options),
-          sent_(choices) {}
+        : frame_(served, "cmpl-"), options_(options), sent_(choices) {}
 
     void event(EventOutput& output, size_t index, const Choice& choice,
                const api::Event& event) override {
@@ -61,7 +56,7 @@ class CompletionWriter : public ReplyWriter {
         Json choices = Json::array();
         choices.push(choice_json(index, is_end ? "" : event.text,
                                  std::span(choice.logprobs).subspan(from),
-                                 is_end ? Json::of(finish_name(choice.finish)) : Json::null()));
+                                 is_end ? Json::of(finish_name(choice)) : Json::null()));
         Json json = frame();
         output.send(json.set("choices", std::move(choices)).dump());
     }
@@ -82,21 +77,14 @@ class CompletionWriter : public ReplyWriter {
         Json list = Json::array();
         for (size_t i = 0; i < choices.size(); ++i) {
             list.push(choice_json(i, choices[i].text, choices[i].logprobs,
-                                  Json::of(finish_name(choices[i].finish))));
+                                  Json::of(finish_name(choices[i]))));
         }
         Json json = frame();
         return json.set("choices", std::move(list)).set("usage", usage(choices));
     }
 
   private:
-    Json frame() const {
-        Json json = Json::object();
-        return json.set("id", Json::of(id_))
-            .set("object", Json::of("text_completion"))
-            .set("created", Json::integer(created_))
-            .set("model", Json::of(model_))
-            .set("system_fingerprint", Json::of(fingerprint_));
-    }
+    Json frame() const { return frame_.json("text_completion"); }
 
     Json choice_json(size_t index, std::string_view text, std::span<const Json> tokens,
                      Json finish) const {
@@ -120,8 +108,7 @@ class CompletionWriter : public ReplyWriter {
             .set("total_tokens", Json::integer(prompt + completion));
     }
 
-    const std::string model_, fingerprint_, id_;
-    const int64_t created_;
+    const AnswerFrame frame_;
     const WriterOptions options_;
     std::vector<size_t> sent_;  // log probabilities, of each choice
 };
@@ -155,7 +142,7 @@ Result<ReplyCallRequest> completion_call(const ServedModel& served, std::string_
     const auto best_of = FACET_TRY(integer_field(request, "best_of", 1, kChoicesMax));
     if (best_of && *best_of != n)
         return unsupported("best_of: only the same number as n is supported");
-    const auto logprobs = FACET_TRY(integer_field(request, "logprobs", 0, 20));
+    const auto logprobs = FACET_TRY(integer_field(request, "logprobs", 0, kTopLogprobsMax));
 
     ReplyCallRequest call;
     for (const Json& prompt : prompts) {

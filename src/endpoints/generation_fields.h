@@ -10,6 +10,7 @@ namespace facet::endpoints {
 
 inline constexpr int64_t kChoicesMax = 16;
 inline constexpr size_t kStopsMax = 16;
+inline constexpr int64_t kTopLogprobsMax = 20;  // the engine's
 
 // temperature, top_p, top_k, min_p, frequency_penalty, presence_penalty, repetition_penalty (or
 // repeat_penalty), seed, stop, logit_bias. Errors: a value that is none.

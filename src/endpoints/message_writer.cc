@@ -1,15 +1,11 @@
 #include "endpoints/message_writer.h"
 
 #include "endpoints/api_errors.h"
+#include "endpoints/json_forms.h"
 
 namespace facet::endpoints {
 
 namespace {
-
-Json typed(std::string_view type) {
-    Json json = Json::object();
-    return json.set("type", Json::of(type));
-}
 
 Json thinking_block(std::string_view text) {
     // Clients ask for a signature; there is nothing to sign for.
@@ -34,8 +30,7 @@ Json usage_json(const facet_usage& usage) {
 void set_stop(Json& json, const Choice& choice) {
     const char* reason = "end_turn";
     if (choice.finish == FACET_FINISH_TOOL_CALLS) reason = "tool_use";
-    if (choice.finish == FACET_FINISH_LENGTH || choice.finish == FACET_FINISH_DEADLINE)
-        reason = "max_tokens";
+    if (choice.was_cut()) reason = "max_tokens";
     if (!choice.stop.empty()) reason = "stop_sequence";
     json.set("stop_reason", Json::of(reason))
         .set("stop_sequence", choice.stop.empty() ? Json::null() : Json::of(choice.stop));

@@ -4,16 +4,12 @@
 
 #include "endpoints/fields.h"
 #include "endpoints/generation_fields.h"
+#include "endpoints/json_forms.h"
 #include "endpoints/message_writer.h"
 
 namespace facet::endpoints {
 
 namespace {
-
-Json message(const char* role, Json content) {
-    Json json = Json::object();
-    return json.set("role", Json::of(role)).set("content", std::move(content));
-}
 
 // A text, or blocks of text, as one text. Errors: other blocks.
 Result<std::string> plain_text(const Json& content, const std::string& name) {
@@ -73,7 +69,7 @@ class Message {
         const bool is_empty = !has_text_ && calls_.items.empty() && thought_.empty();
         if (is_empty && !results_.items.empty()) return;
         const bool is_null = !has_text_ && !calls_.items.empty();
-        Json json = message(role_.c_str(), is_null ? Json::null() : Json::of(text_));
+        Json json = chat_message(role_, is_null ? Json::null() : Json::of(text_));
         if (!thought_.empty()) json.set("reasoning_content", Json::of(thought_));
         if (!calls_.items.empty()) json.set("tool_calls", std::move(calls_));
         messages.push(std::move(json));
@@ -84,13 +80,9 @@ class Message {
         const Json* input = block.find("input");
         if (input == nullptr || !input->is_object())
             return invalid_input(name_ + ".input: expected an object");
-        Json function = Json::object(), call = Json::object();
-        function.set("name", Json::of(FACET_TRY(text_of(block, "name", name_))))
-            .set("arguments", *input);
-        call.set("id", Json::of(FACET_TRY(text_of(block, "id", name_))))
-            .set("type", Json::of("function"))
-            .set("function", std::move(function));
-        calls_.push(std::move(call));
+        const std::string tool = FACET_TRY(text_of(block, "name", name_));
+        const std::string id = FACET_TRY(text_of(block, "id", name_));
+        calls_.push(function_call(Json::of(id), Json::of(tool), *input));
         return {};
     }
 
@@ -98,7 +90,7 @@ class Message {
         std::string text;
         if (const Json* content = field(block, "content"))
             text = FACET_TRY(plain_text(*content, name_ + ".content"));
-        Json result = message("tool", Json::of(text));
+        Json result = chat_message("tool", Json::of(text));
         result.set("tool_call_id", Json::of(FACET_TRY(text_of(block, "tool_use_id", name_))));
         results_.push(std::move(result));
         return {};
@@ -113,7 +105,7 @@ class Message {
 Result<Json> messages_of(const Json& request) {
     Json messages = Json::array();
     if (const Json* system = field(request, "system"))
-        messages.push(message("system", Json::of(FACET_TRY(plain_text(*system, "system")))));
+        messages.push(chat_message("system", Json::of(FACET_TRY(plain_text(*system, "system")))));
     const Json* given = FACET_TRY(required_field(request, "messages"));
     if (!given->is_array() || given->items.empty())
         return invalid_input("messages: expected a list with at least one message");
@@ -126,7 +118,7 @@ Result<Json> messages_of(const Json& request) {
         if (content == nullptr || !(content->is_string() || content->is_array()))
             return invalid_input(name + ".content: expected a text or a list of blocks");
         if (content->is_string()) {
-            messages.push(message(role.c_str(), *content));
+            messages.push(chat_message(role, *content));
             continue;
         }
         Message made(role, name + ".content");
@@ -143,14 +135,13 @@ Result<Json> tools_of(const Json& tools) {
         const auto type = FACET_TRY(text_field(tool, "type"));
         if (type && *type != "custom")
             return unsupported(fmt::format("tools: tools of type \"{}\" are not supported", *type));
-        Json function = Json::object(), entry = Json::object();
-        function.set("name", Json::of(FACET_TRY(text_of(tool, "name", "tools"))));
+        Json function = one_member("name", Json::of(FACET_TRY(text_of(tool, "name", "tools"))));
         for (const auto& [from, to] :
              {std::pair("description", "description"), std::pair("input_schema", "parameters"),
               std::pair("strict", "strict")}) {
             if (const Json* member = field(tool, from)) function.set(to, *member);
         }
-        made.push(entry.set("type", Json::of("function")).set("function", std::move(function)));
+        made.push(function_entry(std::move(function)));
     }
     return made;
 }
@@ -159,10 +150,8 @@ Status set_tool_choice(const Json& choice, Json& engine_request) {
     const auto type = FACET_TRY(text_field(choice, "type"));
     if (!type) return invalid_input("tool_choice.type: missing");
     if (*type == "tool") {
-        Json function = Json::object(), named = Json::object();
-        function.set("name", Json::of(FACET_TRY(text_of(choice, "name", "tool_choice"))));
-        named.set("type", Json::of("function")).set("function", std::move(function));
-        engine_request.set("tool_choice", std::move(named));
+        const std::string name = FACET_TRY(text_of(choice, "name", "tool_choice"));
+        engine_request.set("tool_choice", function_entry(one_member("name", Json::of(name))));
     } else if (*type == "auto" || *type == "any" || *type == "none") {
         engine_request.set("tool_choice", Json::of(*type == "any" ? "required" : *type));
     } else {
@@ -185,9 +174,7 @@ Status set_thinking_of(const Json& request, Json& engine_request, api::Generatio
         if (const auto budget = FACET_TRY(integer_field(*thinking, "budget_tokens", 1, INT32_MAX)))
             options.thinking_budget = static_cast<int32_t>(*budget);
     }
-    Json template_options = Json::object();
-    template_options.set("enable_thinking", Json::of(thinks));
-    engine_request.set("options", std::move(template_options));
+    engine_request.set("options", one_member("enable_thinking", Json::of(thinks)));
     return {};
 }
 
@@ -238,9 +225,8 @@ Result<Json> count_tokens(const ServedModel& served, std::string_view body) {
     api::GenerationOptions options;
     const Json engine_request = FACET_TRY(engine_request_of(request, options));
     const Json rendered = FACET_TRY(Json::parse(served.model.render(engine_request.dump())));
-    Json json = Json::object();
-    return json.set("input_tokens",
-                    Json::integer(static_cast<int64_t>(rendered.find("ids")->items.size())));
+    return one_member("input_tokens",
+                      Json::integer(static_cast<int64_t>(rendered.find("ids")->items.size())));
 }
 
 }  // namespace facet::endpoints

@@ -136,7 +136,6 @@ bool ReplyCall::take(size_t index, const api::Event& event) {
             choice.finish = event.finish;
             choice.stop = event.text;
             choice.usage = *event.usage;
-            choice.has_ended = true;
             break;
         case FACET_EVENT_ERROR: note_error(error_of(event.status, std::string(event.text))); break;
         default: break;

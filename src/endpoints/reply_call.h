@@ -33,7 +33,10 @@ struct Choice {
     std::vector<Json> logprobs;  // facet.h, FACET_EVENT_LOGPROBS
     facet_finish finish = FACET_FINISH_STOP;
     facet_usage usage = {};
-    bool has_ended = false;
+    // By a limit of length or time.
+    bool was_cut() const {
+        return finish == FACET_FINISH_LENGTH || finish == FACET_FINISH_DEADLINE;
+    }
 };
 
 // Where a stream's events go. What is sent before the stream is open waits; any thread.

@@ -5,16 +5,12 @@
 #include "endpoints/chat_completions.h"
 #include "endpoints/fields.h"
 #include "endpoints/generation_fields.h"
+#include "endpoints/json_forms.h"
 #include "endpoints/responses_writer.h"
 
 namespace facet::endpoints {
 
 namespace {
-
-Json message(std::string_view role, Json content) {
-    Json json = Json::object();
-    return json.set("role", Json::of(role)).set("content", std::move(content));
-}
 
 // Text, or a list of parts that are text, of one item.
 Result<std::string> text_of(const Json& content, const std::string& name) {
@@ -64,7 +60,7 @@ class Conversation {
         const std::string text = FACET_TRY(text_of(*content, name + ".content"));
         if (*role != "assistant") {
             end_turn();
-            messages_.push(message(*role, Json::of(text)));
+            messages_.push(chat_message(*role, Json::of(text)));
             return {};
         }
         if (has_text_ || !calls_.items.empty()) end_turn();
@@ -86,12 +82,7 @@ class Conversation {
         const auto arguments = FACET_TRY(text_field(item, "arguments"));
         if (!id || !tool || !arguments)
             return invalid_input(name + ": expected call_id, name and arguments");
-        Json function = Json::object(), call = Json::object();
-        function.set("name", Json::of(*tool)).set("arguments", Json::of(*arguments));
-        call.set("id", Json::of(*id))
-            .set("type", Json::of("function"))
-            .set("function", std::move(function));
-        calls_.push(std::move(call));
+        calls_.push(function_call(Json::of(*id), Json::of(*tool), Json::of(*arguments)));
         return {};
     }
 
@@ -100,14 +91,14 @@ class Conversation {
         const auto id = FACET_TRY(text_field(item, "call_id"));
         if (!id) return invalid_input(name + ".call_id: missing");
         const Json* output = FACET_TRY(required_field(item, "output"));
-        Json result = message("tool", Json::of(FACET_TRY(text_of(*output, name + ".output"))));
+        Json result = chat_message("tool", Json::of(FACET_TRY(text_of(*output, name + ".output"))));
         messages_.push(result.set("tool_call_id", Json::of(*id)));
         return {};
     }
 
     void end_turn() {
         if (!has_text_ && calls_.items.empty()) return thought_.clear();
-        Json turn = message("assistant", has_text_ ? Json::of(text_) : Json::null());
+        Json turn = chat_message("assistant", has_text_ ? Json::of(text_) : Json::null());
         if (!thought_.empty()) turn.set("reasoning_content", Json::of(thought_));
         if (!calls_.items.empty()) turn.set("tool_calls", std::move(calls_));
         messages_.push(std::move(turn));
@@ -126,10 +117,10 @@ class Conversation {
 Result<Json> messages_of(const Json& request) {
     Conversation conversation;
     if (const auto instructions = FACET_TRY(text_field(request, "instructions")))
-        conversation.messages().push(message("system", Json::of(*instructions)));
+        conversation.messages().push(chat_message("system", Json::of(*instructions)));
     const Json* input = FACET_TRY(required_field(request, "input"));
     if (input->is_string()) {
-        conversation.messages().push(message("user", *input));
+        conversation.messages().push(chat_message("user", *input));
         return conversation.take();
     }
     if (!input->is_array() || input->items.empty())
@@ -141,11 +132,11 @@ Result<Json> messages_of(const Json& request) {
 
 // Tools and tool choices have their members one level higher than in chat completions.
 Json nested_function(const Json& flat) {
-    Json function = Json::object(), json = Json::object();
+    Json function = Json::object();
     for (const auto& [name, value] : flat.members) {
         if (name != "type" && !value.is_null()) function.set(name, value);
     }
-    return json.set("type", Json::of("function")).set("function", std::move(function));
+    return function_entry(std::move(function));
 }
 
 Status set_tools(const Json& request, Json& engine_request) {

@@ -2,15 +2,11 @@
 
 #include "endpoints/api_errors.h"
 #include "endpoints/fields.h"
+#include "endpoints/json_forms.h"
 
 namespace facet::endpoints {
 
 namespace {
-
-Json typed(std::string_view type) {
-    Json json = Json::object();
-    return json.set("type", Json::of(type));
-}
 
 Json text_part(std::string_view text) {
     return typed("output_text")
@@ -101,8 +97,7 @@ Json ResponseWriter::response(std::string_view status) const {
 
 // The whole, with the items that `items_` has.
 Json ResponseWriter::finished(const Choice& choice) const {
-    const bool is_cut =
-        choice.finish == FACET_FINISH_LENGTH || choice.finish == FACET_FINISH_DEADLINE;
+    const bool is_cut = choice.was_cut();
     Json json = response(is_cut ? "incomplete" : "completed");
     if (is_cut) {
         Json details = Json::object();

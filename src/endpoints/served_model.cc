@@ -15,6 +15,21 @@ std::string new_id(const char* prefix) {
     return id;
 }
 
+AnswerFrame::AnswerFrame(const ServedModel& served, const char* id_prefix)
+    : model_(served.name),
+      fingerprint_(served.fingerprint),
+      id_(new_id(id_prefix)),
+      created_(unix_time()) {}
+
+Json AnswerFrame::json(const char* object) const {
+    Json json = Json::object();
+    return json.set("id", Json::of(id_))
+        .set("object", Json::of(object))
+        .set("created", Json::integer(created_))
+        .set("model", Json::of(model_))
+        .set("system_fingerprint", Json::of(fingerprint_));
+}
+
 int64_t unix_time() { return static_cast<int64_t>(std::time(nullptr)); }
 
 }  // namespace facet::endpoints

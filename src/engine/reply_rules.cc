@@ -73,13 +73,15 @@ Result<Automaton> call_grammar(const Json& request, const Json& tools, const std
     const ToolCallTokens tokens = {vocabulary.id_of(Special::kToolCallBegin),
                                    vocabulary.id_of(Special::kToolCallEnd),
                                    vocabulary.id_of(Special::kQuote)};
-    const std::string key = fmt::format("tools {} {} {}", options.calls_max, name, tools.dump());
+    const std::string key =
+        fmt::format("tools {} {} {}", options.calls_max, Json::of(name).dump(), tools.dump());
     return compiled(grammars, name.empty() ? "tools" : "tool_choice", key,
                     [&] { return compile_tool_calls(tools, tokens, options); });
 }
 
 // "response_format". Null for plain text.
 Result<Automaton> format_grammar(const Json& format, ReplyGrammars& grammars) {
+    if (!format.is_object()) return invalid_input("response_format: expected an object");
     const Json* type = format.find("type");
     if (type == nullptr || !type->is_string())
         return invalid_input("response_format.type: expected a text");
@@ -111,28 +113,31 @@ Result<Automaton> choice_grammar(const Json& choice, ReplyGrammars& grammars) {
                     [&] { return compile_choice(std::move(texts)); });
 }
 
+Result<Automaton> gbnf_grammar(const Json& text, ReplyGrammars& grammars) {
+    if (!text.is_string()) return invalid_input("grammar: expected a text");
+    return compiled(grammars, "grammar", "gbnf " + text.text,
+                    [&] { return compile_gbnf(text.text); });
+}
+
+Result<Automaton> regex_grammar(const Json& text, ReplyGrammars& grammars) {
+    if (!text.is_string()) return invalid_input("regex: expected a text");
+    return compiled(grammars, "regex", "regex " + text.text,
+                    [&] { return compile_regex(text.text); });
+}
+
+// The one member that gives the text a form. Null if there is none.
 Result<Automaton> text_grammar(const Json& request, ReplyGrammars& grammars) {
+    using Make = Result<Automaton> (*)(const Json&, ReplyGrammars&);
+    constexpr std::pair<std::string_view, Make> kForms[] = {{"response_format", format_grammar},
+                                                            {"grammar", gbnf_grammar},
+                                                            {"regex", regex_grammar},
+                                                            {"choice", choice_grammar}};
     std::string_view found;
     Automaton grammar;
-    for (const std::string_view name : {"response_format", "grammar", "regex", "choice"}) {
+    for (const auto& [name, make] : kForms) {
         const Json* member = given(request, name);
         if (member == nullptr) continue;
-        const bool is_format = name == "response_format";
-        if ((name == "grammar" || name == "regex") && !member->is_string())
-            return invalid_input(fmt::format("{}: expected a text", name));
-        if (is_format && !member->is_object())
-            return invalid_input("response_format: expected an object");
-        Automaton made;
-        if (is_format) made = FACET_TRY(format_grammar(*member, grammars));
-        if (name == "choice") made = FACET_TRY(choice_grammar(*member, grammars));
-        if (name == "grammar") {
-            made = FACET_TRY(compiled(grammars, name, "gbnf " + member->text,
-                                      [&] { return compile_gbnf(member->text); }));
-        }
-        if (name == "regex") {
-            made = FACET_TRY(compiled(grammars, name, "regex " + member->text,
-                                      [&] { return compile_regex(member->text); }));
-        }
+        Automaton made = FACET_TRY(make(*member, grammars));
         if (made == nullptr) continue;
         if (grammar != nullptr) {
             return invalid_input(fmt::format("{}: not together with {}", name, found));
